@@ -1,0 +1,15 @@
+"""The finished implementations of *From scratch to ML*, in the order of the course."""
+
+# ruff: noqa: I001  (course order)
+from .layers import (
+    Layer, Sequential, Linear, glorot, he, unscaled, Sigmoid, Tanh, ReLU, LeakyReLU,
+    Softmax, softmax, Dropout, Flatten,
+)
+from .losses import Loss, MSELoss, CrossEntropyLoss, BCEWithLogitsLoss, L1, L2
+from .optimizers import Optimizer, SGD, AdaGrad, RMSProp, Adam, gradient_norm, clip_gradients
+from .training import (
+    batches, train_step, fit, History, Callback, EarlyStopping, Schedule, cosine, DivergedError,
+    predict, accuracy, confusion_matrix, random_shift, save_weights, load_weights,
+)
+from .checks import gradient_check, same, same_steps, batches_check, CheckFailed
+from . import datasets

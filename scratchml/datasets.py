@@ -1,0 +1,250 @@
+"""The data sets of the course: small ones that ship with it, complete ones downloaded once.
+
+Each loader returns a `Dataset` of three parts. By default it reads the embedded set in `data/`:
+offline, and the same on every machine. With `full=True`, or `SCRATCHML_FULL=1` in the environment,
+it reads the complete set, found under `SCRATCHML_DATA` (default `data/downloads/`) or fetched into
+it. Every download is checked against a known checksum; nothing is ever unpickled.
+`data/README.md` lists sources, licences and checksums.
+"""
+
+import gzip
+import math
+import os
+import textwrap
+import zipfile
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+_MNIST_FILES = {  # name of the complete set's file -> its checksum
+    "train-images-idx3-ubyte.gz": "md5:f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "train-labels-idx1-ubyte.gz": "md5:d53e105ee54ea40749a09fcbcd1e9432",
+    "t10k-images-idx3-ubyte.gz": "md5:9fb629c4189551a2d022fa330f9573f3",
+    "t10k-labels-idx1-ubyte.gz": "md5:ec29112dd5afa0611ce80d1b7f02629c",
+}
+_MNIST_MIRRORS = (  # tried in this order
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+_MNIST_FOLDERS = ("mnist", ".", "MNIST/raw")  # ours, loose files, where torchvision puts them
+_MNIST_VALIDATION = 500  # of each digit, kept out of the complete training set
+
+_EMBEDDED_WORKS = ("The embedded set needs no network: "
+                   "pass full=False, or unset SCRATCHML_FULL in the environment.")
+
+
+class Dataset(NamedTuple):
+    """Three parts of one data set, each a pair (x, y) of arrays with one row per example.
+
+    Train on `train`, choose with `validation`, report on `test`, once.
+    Derived in notebooks/01_nn.ipynb, section *Digits and a baseline to beat*.
+    """
+
+    train: tuple
+    validation: tuple
+    test: tuple
+
+    def __repr__(self):
+        parts = (f"{name}={len(y)}" for name, (_, y) in zip(self._fields, self, strict=True))
+        shape = np.shape(self.train[0])[1:]
+        return f"Dataset({', '.join(parts)} examples{f' of shape {shape}' if shape else ''})"
+
+
+def use_full(full=None):
+    """Complete or embedded data? `full` when given, else the environment's SCRATCHML_FULL.
+
+    Unset, empty, 0, false, no and off mean embedded; anything else means complete.
+    """
+    if full is not None:
+        return bool(full)
+    value = os.environ.get("SCRATCHML_FULL", "")
+    return value.strip().lower() not in {"", "0", "false", "no", "off"}
+
+
+def data_folder():
+    """Path of the repository's `data/`, where the embedded sets are.
+
+    Raises FileNotFoundError when the package was installed without the repository around it.
+    """
+    folder = Path(__file__).resolve().parent.parent / "data"
+    if not folder.is_dir():
+        raise FileNotFoundError(f"scratchml is installed without its data/ folder (looked for "
+                                f"{folder}): clone the repository and run `pip install -e .` in it")
+    return folder
+
+
+def mnist(full=None):
+    """Handwritten digits: x (N, 1, 28, 28) float32 in [0, 1], y (N,) int64 in 0..9.
+
+    Embedded: 4,000 / 500 / 500 train / validation / test, every digit equally often. Complete:
+    55,000 / 5,000 / 10,000; validation is the last 500 of each digit in the training file, the
+    rest keeps its order, test is the official one.
+
+    Raises ConnectionError when the complete set is neither on disk nor to be downloaded,
+    ValueError when one of its files is damaged.
+
+    Derived in notebooks/01_nn.ipynb, section *Digits and a baseline to beat*.
+    LeCun, Bottou, Bengio and Haffner, *Gradient-based learning applied to document recognition*
+    (1998).
+    """
+    if not use_full(full):
+        arrays = _load_npz(data_folder() / "mnist.npz", "clone the repository again")
+        return Dataset(*(_digits(arrays[f"{part}_x"], arrays[f"{part}_y"])
+                         for part in Dataset._fields))
+    train_x, train_y, test_x, test_y = map(_mnist_file, _MNIST_FILES)
+    for kind, x, y in (("train", train_x, train_y), ("t10k", test_x, test_y)):
+        if x.shape != (*y.shape, 28, 28) or y.ndim != 1 or y.max(initial=0) > 9:
+            raise ValueError(f"MNIST {kind} files: expected images (N, 28, 28) and N labels 0..9, "
+                             f"found images {x.shape} and labels {y.shape} up to "
+                             f"{y.max(initial=0)}")
+    held_out = np.concatenate([np.flatnonzero(train_y == digit)[-_MNIST_VALIDATION:]
+                               for digit in range(10)])
+    kept = np.ones(len(train_y), bool)
+    kept[held_out] = False
+    return Dataset(_digits(train_x[kept], train_y[kept]),
+                   _digits(train_x[~kept], train_y[~kept]),
+                   _digits(test_x, test_y))
+
+
+def references(name):
+    """Frozen results of other libraries on our inputs: dict of arrays from data/references.
+
+    `make references` computes them with PyTorch or scikit-learn; the tests compare with them
+    where those libraries are not installed.
+    """
+    path = data_folder() / "references" / f"{name}.npz"
+    return _load_npz(path, "run `make references` where PyTorch is installed")
+
+
+# ---------------------------------------------------------------------------------- files on disk
+
+def _digits(images, labels):
+    """(N, 28, 28) and (N,) uint8 -> (N, 1, 28, 28) float32 in [0, 1] and (N,) int64."""
+    x = images.astype(np.float32)[:, None]
+    x /= 255
+    return x, labels.astype(np.int64)
+
+
+def _load_npz(path, remedy):
+    """All arrays of one .npz in a dict; never unpickles."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return dict(archive)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} is missing: {remedy}") from None
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path} is damaged ({error}): {remedy}") from error
+
+
+def _mnist_file(name):
+    """One array of the complete set: from disk, packed or unpacked, else from a mirror."""
+    for folder in _MNIST_FOLDERS:
+        packed = _downloads_folder() / folder / name
+        if packed.exists():
+            return _read_idx(_verified(packed, _MNIST_FILES[name]))
+        if packed.with_suffix("").exists():
+            return _read_idx(packed.with_suffix(""))
+    urls = [mirror + name for mirror in _MNIST_MIRRORS]
+    return _read_idx(_download(f"{_MNIST_FOLDERS[0]}/{name}", urls, _MNIST_FILES[name]))
+
+
+def _read_idx(path):
+    """Read an array of bytes in MNIST's idx format, gzipped or not.
+
+    Two zero bytes, the type (8: unsigned byte), the number of axes, each axis as a big-endian
+    32-bit integer, then the data in C order.
+    Raises ValueError naming the file, what was expected and what was found.
+    """
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+            raw = file.read()
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{path}: expected a whole gzip file, found a damaged one ({error}): "
+                         "delete it and run again") from error
+    if len(raw) < 4 or raw[:2] != b"\0\0":
+        raise ValueError(f"{path}: expected an idx file (two zero bytes, type, number of axes), "
+                         f"found it to begin with {raw[:4]!r}")
+    if raw[2] != 8:
+        raise ValueError(f"{path}: expected unsigned bytes (type 0x08), found type {raw[2]:#04x}")
+    start = 4 + 4 * raw[3]
+    shape = tuple(int.from_bytes(raw[i:i + 4], "big") for i in range(4, start, 4))
+    if len(raw) != start + math.prod(shape):
+        raise ValueError(f"{path}: expected {start} bytes of header and {math.prod(shape)} of data "
+                         f"for shape {shape}, found {len(raw)} bytes in all")
+    return np.frombuffer(raw, np.uint8, offset=start).reshape(shape)
+
+
+# -------------------------------------------------------------------------------------- downloads
+
+def _downloads_folder():
+    """Where complete sets are looked for and kept: SCRATCHML_DATA or data/downloads/."""
+    chosen = os.environ.get("SCRATCHML_DATA")
+    return Path(chosen).expanduser() if chosen else data_folder() / "downloads"
+
+
+def _mismatch(path, known_hash):
+    """Empty when the file's checksum is "algorithm:digest", else what was expected and found."""
+    import pooch
+
+    algorithm, expected = known_hash.split(":")
+    found = pooch.file_hash(str(path), alg=algorithm)
+    return "" if found == expected else f"expected {algorithm} {expected}, found {found}"
+
+
+def _verified(path, known_hash):
+    """`path` again when its checksum is right. A file that is there already is never replaced."""
+    if problem := _mismatch(path, known_hash):
+        raise ValueError(f"{path} is damaged: {problem}. Delete it and run again to download it "
+                         f"anew. {_EMBEDDED_WORKS}")
+    return path
+
+
+def _download(name, urls, known_hash):
+    """Path of `name` below the downloads folder, fetched from the first url that works.
+
+    Written beside its place, checked, then renamed: a download that fails or is killed leaves no
+    file under that name. Raises ConnectionError when every url fails, OSError when the folder
+    cannot be written.
+    """
+    path = _downloads_folder() / name
+    if path.exists():
+        return _verified(path, known_hash)
+    # Of this process alone, so that two notebooks may fetch the same file.
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    tried = []
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(part, "wb") as file:
+            for url in urls:
+                if not (problem := _fetch(url, file, path.name) or _mismatch(part, known_hash)):
+                    break
+                tried.append(f"  {url}: {problem}")
+        if len(tried) < len(urls):
+            os.replace(part, path)
+            return path
+    except OSError as error:
+        raise OSError(f"{path} is missing and cannot be written ({error}). Set SCRATCHML_DATA to "
+                      f"a folder that has it, or a writable one. {_EMBEDDED_WORKS}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    raise ConnectionError("\n".join([
+        f"{path.name} is missing. Looked in {_downloads_folder()} (SCRATCHML_DATA names another "
+        "folder), then tried to download it:", *tried, _EMBEDDED_WORKS]))
+
+
+def _fetch(url, file, title):
+    """Fill the open file from `url`, with a progress bar; returns what went wrong, if anything."""
+    import pooch
+    from tqdm.auto import tqdm
+
+    file.seek(0)
+    file.truncate()
+    with tqdm(total=1, desc=title, unit="B", unit_scale=True, leave=False) as bar:
+        try:
+            pooch.HTTPDownloader(progressbar=bar, chunk_size=2**16)(url, file, None)
+        except (OSError, ValueError) as error:
+            reason = getattr(error.args[0] if error.args else None, "reason", error)
+            return textwrap.shorten(f"{type(error).__name__}: {reason}", 200)
+    return ""

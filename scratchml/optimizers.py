@@ -1,0 +1,164 @@
+"""How the parameters move once their gradients are known, from the simplest rule to Adam.
+
+Every optimizer is one method, `update(p, g, state)`: change the parameter `p` in place, given its
+gradient `g` and a dictionary `state` that belongs to this parameter and survives from step to step.
+"""
+
+import math
+
+import numpy as np
+
+
+class Optimizer:
+    """Walk over the parameters by name and update each: `p <- p - step(g)`.
+
+    `lr` is the learning rate: the step length for one unit of gradient. One optimizer trains one
+    model: it remembers momenta and the like by the parameters' names.
+
+    Derived in notebooks/01_nn.ipynb, section *Optimizers*.
+    """
+
+    def __init__(self, lr):
+        if not lr > 0:
+            raise ValueError(f"{type(self).__name__} expects a learning rate lr > 0, got {lr}")
+        self.lr, self.states, self._model = lr, {}, None
+
+    def step(self, model):
+        """Update every parameter of the model once, from the gradients of the last backward."""
+        if self._model is not None and self._model is not model:
+            raise ValueError(f"{self} already trains another model: make a new one for this model")
+        self._model = model
+        parameters, gradients = model.parameters(), model.gradients()
+        if missing := parameters.keys() - gradients.keys():
+            raise RuntimeError(f"{self} finds no gradient for {sorted(missing)}: call backward first")
+        for name, p in parameters.items():
+            g = gradients[name]
+            if g.shape != p.shape:
+                raise ValueError(
+                    f"{self}: the gradient of {name} has shape {g.shape}, the parameter {p.shape}"
+                )
+            self.update(p, g, self.states.setdefault(name, {}))
+
+    def update(self, p, g, state):
+        """Change `p` in place. The only method a new optimizer writes."""
+        raise NotImplementedError(f"{self} needs an update(p, g, state)")
+
+    def __repr__(self):
+        return f"{type(self).__name__}(lr={self.lr:g})"
+
+
+class SGD(Optimizer):
+    """Downhill, `p <- p - lr g`; with momentum `v <- momentum v + g` and `p <- p - lr v`.
+
+    `nesterov` looks ahead: it steps along `g + momentum v` instead of `v`.
+
+    Derived in notebooks/01_nn.ipynb, section *Optimizers* (Robbins and Monro, 1951; Polyak, 1964;
+    Nesterov, 1983; in this form Sutskever et al., 2013).
+    """
+
+    def __init__(self, lr, momentum=0.0, nesterov=False):
+        super().__init__(lr)
+        if not 0 <= momentum < 1:
+            raise ValueError(f"SGD expects a momentum 0 <= momentum < 1, got {momentum}")
+        if nesterov and not momentum:
+            raise ValueError("SGD(nesterov=True) needs a momentum > 0: try momentum=0.9")
+        self.momentum, self.nesterov = momentum, nesterov
+
+    def update(self, p, g, state):
+        if self.momentum:
+            if not state:
+                state["v"] = np.zeros_like(p)
+            v = state["v"]
+            v *= self.momentum
+            v += g
+            g = g + self.momentum * v if self.nesterov else v
+        p -= self.lr * g
+
+
+class AdaGrad(Optimizer):
+    """A rate per parameter: `s <- s + g^2`, `p <- p - lr g / (sqrt(s) + eps)`.
+
+    Parameters with rare gradients keep large steps; all steps shrink as `s` grows.
+
+    Derived in notebooks/01_nn.ipynb, section *Optimizers* (Duchi, Hazan and Singer, 2011).
+    """
+
+    def __init__(self, lr=0.01, eps=1e-10):
+        super().__init__(lr)
+        self.eps = eps
+
+    def update(self, p, g, state):
+        if not state:
+            state["s"] = np.zeros_like(p)
+        s = state["s"]
+        s += g * g
+        p -= self.lr * g / (np.sqrt(s) + self.eps)
+
+
+class RMSProp(Optimizer):
+    """AdaGrad that forgets: `s <- decay s + (1 - decay) g^2`, `p <- p - lr g / (sqrt(s) + eps)`.
+
+    Derived in notebooks/01_nn.ipynb, section *Optimizers* (Tieleman and Hinton, 2012).
+    """
+
+    def __init__(self, lr=0.01, decay=0.99, eps=1e-8):
+        super().__init__(lr)
+        self.decay, self.eps = decay, eps
+
+    def update(self, p, g, state):
+        if not state:
+            state["s"] = np.zeros_like(p)
+        s = state["s"]
+        s *= self.decay
+        s += (1 - self.decay) * g * g
+        p -= self.lr * g / (np.sqrt(s) + self.eps)
+
+
+class Adam(Optimizer):
+    """Momentum and RMSProp together, both corrected for their start at zero.
+
+    `m <- beta1 m + (1 - beta1) g`, `v <- beta2 v + (1 - beta2) g^2`; after step `t`,
+    `m^ = m / (1 - beta1^t)`, `v^ = v / (1 - beta2^t)`, and `p <- p - lr m^ / (sqrt(v^) + eps)`.
+
+    Derived in notebooks/01_nn.ipynb, section *Optimizers* (Kingma and Ba, 2015).
+    """
+
+    def __init__(self, lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8):
+        super().__init__(lr)
+        self.beta1, self.beta2, self.eps = beta1, beta2, eps
+
+    def update(self, p, g, state):
+        if not state:
+            state.update(m=np.zeros_like(p), v=np.zeros_like(p), t=0)
+        state["t"] += 1
+        m, v, t = state["m"], state["v"], state["t"]
+        m *= self.beta1
+        m += (1 - self.beta1) * g
+        v *= self.beta2
+        v += (1 - self.beta2) * g * g
+        root = np.sqrt(v) / math.sqrt(1 - self.beta2**t) + self.eps
+        p -= self.lr / (1 - self.beta1**t) * m / root
+
+
+def gradient_norm(model):
+    """The length of all gradients of the model laid end to end: `sqrt(sum g^2)`.
+
+    Derived in notebooks/01_nn.ipynb, section *Optimizers*.
+    """
+    return math.sqrt(sum(float(np.vdot(g, g)) for g in model.gradients().values()))
+
+
+def clip_gradients(model, max_norm):
+    """Shorten the gradients in place so that their common norm is at most `max_norm`.
+
+    The direction stays. Returns the norm before clipping.
+
+    Derived in notebooks/01_nn.ipynb, section *Optimizers* (Pascanu, Mikolov and Bengio, 2013).
+    """
+    if not max_norm > 0:
+        raise ValueError(f"clip_gradients expects max_norm > 0, got {max_norm}")
+    norm = gradient_norm(model)
+    if norm > max_norm:
+        for g in model.gradients().values():
+            g *= max_norm / norm
+    return norm

@@ -1,0 +1,367 @@
+"""Put a model, a loss and an optimizer together, and repeat.
+
+One step: take a batch, run it forward, measure the loss, run the gradient backward, move the
+parameters. `fit` repeats it over shuffled batches and writes down what happened.
+"""
+
+import contextlib
+import math
+import os
+import tempfile
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from .optimizers import clip_gradients
+
+
+class DivergedError(FloatingPointError):
+    """The loss became infinite or NaN; `.history` holds the epochs before."""
+
+    def __init__(self, message, history):
+        super().__init__(message)
+        self.history = history
+
+
+class History(dict):
+    """What `fit` wrote down: `history["loss"]` is a list with one number an epoch.
+
+    Keys: `loss` (penalty included, mean over the epoch), `lr`; `accuracy` for integer targets;
+    `validation_loss` and `validation_accuracy` with validation data; `gradient_norm` with clipping.
+    `stopped` says why training ended before its last epoch, and is empty when it did not.
+
+    Derived in notebooks/01_nn.ipynb, section *Train properly*.
+    """
+
+    stopped = ""
+
+    def record(self, **values):
+        """Append one number to each of the named lists."""
+        for name, value in values.items():
+            self.setdefault(name, []).append(value)
+
+    def __repr__(self):
+        epochs = len(self.get("loss", ()))
+        last = ", ".join(f"{name} {values[-1]:.3g}" for name, values in self.items())
+        return f"History({epochs} epochs: {last}{'; ' + self.stopped if self.stopped else ''})"
+
+
+@dataclass
+class Training:
+    """What a callback sees, and may change: set `stop` to a reason to end after this epoch."""
+
+    model: object
+    optimizer: object
+    epochs: int
+    epoch: int = 0
+    stop: str = ""
+    history: History = field(default_factory=History)
+
+
+class Callback:
+    """Hooks into `fit`; override those you need. Each receives the `Training` under way.
+
+    Derived in notebooks/01_nn.ipynb, section *Train properly*.
+    """
+
+    def before_epoch(self, training):
+        """Called before each epoch, `training.epoch` counting from 0."""
+
+    def after_epoch(self, training):
+        """Called when the epoch's numbers stand in `training.history`."""
+
+    def after_training(self, training):
+        """Called once at the end, also after Ctrl-C."""
+
+
+class EarlyStopping(Callback):
+    """Stop when the watched number has not improved for `patience` epochs; keep the best weights.
+
+    Derived in notebooks/01_nn.ipynb, section *Train properly* (Prechelt, 1998).
+    """
+
+    def __init__(self, patience=5, watch="validation_loss"):
+        self.patience, self.watch = patience, watch
+        self.best, self.best_epoch, self.weights = math.inf, -1, {}
+
+    def after_epoch(self, training):
+        if self.watch not in training.history:
+            raise ValueError(f"EarlyStopping watches {self.watch!r}, which fit does not record: "
+                           "pass validation=(x, y), or watch='loss'")
+        value = training.history[self.watch][-1]
+        value = -value if self.watch.endswith("accuracy") else value
+        if value < self.best:
+            self.best, self.best_epoch = value, training.epoch
+            self.weights = {k: p.copy() for k, p in training.model.parameters().items()}
+        elif training.epoch - self.best_epoch >= self.patience:
+            training.stop = f"no better {self.watch} for {self.patience} epochs"
+
+    def after_training(self, training):
+        for name, p in training.model.parameters().items():
+            if name in self.weights:
+                p[...] = self.weights[name]
+
+
+class Schedule(Callback):
+    """Set the learning rate before each epoch: `lr = rate(epoch, epochs)`.
+
+    `Schedule(cosine(0.1))` falls from 0.1 to 0 along half a cosine.
+
+    Derived in notebooks/01_nn.ipynb, section *Train properly*.
+    """
+
+    def __init__(self, rate):
+        self.rate = rate
+
+    def before_epoch(self, training):
+        training.optimizer.lr = self.rate(training.epoch, training.epochs)
+
+
+def cosine(lr):
+    """A rate for `Schedule`: from `lr` towards 0 along half a cosine (Loshchilov, Hutter, 2017)."""
+    return lambda epoch, epochs: lr * (1 + math.cos(math.pi * epoch / epochs)) / 2
+
+
+def batches(x, y, batch_size, rng):
+    """Yield `(x, y)` batch by batch: every example once, in a new random order, the rest last.
+
+    Raises ValueError when `x` and `y` differ in length or are empty, or for a batch size below 1.
+
+    Derived in notebooks/01_nn.ipynb, section *Optimizers*.
+    """
+    if len(x) != len(y) or len(x) == 0:
+        raise ValueError(f"batches expects one target per example, got x {np.shape(x)} "
+                         f"and y {np.shape(y)}")
+    if batch_size < 1:
+        raise ValueError(f"batches expects a batch size of at least 1, got {batch_size}")
+    order = rng.permutation(len(x))
+    for start in range(0, len(x), batch_size):
+        chosen = order[start : start + batch_size]
+        yield x[chosen], y[chosen]
+
+
+def train_step(model, loss, optimizer, x, y, *, penalty=None, clip_norm=None):
+    """One step: forward, loss, backward, update. Returns `(loss, scores, gradient norm)`.
+
+    `penalty`, such as `L2(1e-4)`, is added for every weight matrix (parameters with two axes or
+    more; biases stay free), to the loss *and* to the gradient. The norm is None without
+    `clip_norm`. Nothing is updated when the loss is not finite.
+
+    Derived in notebooks/01_nn.ipynb, section *Optimizers*.
+    """
+    scores = model.forward(x)
+    value = loss.forward(scores, y)
+    model.backward(loss.backward())
+    if penalty is not None:
+        value += add_penalty(model, penalty)
+    norm = None
+    if math.isfinite(value):
+        norm = clip_gradients(model, clip_norm) if clip_norm else None
+        optimizer.step(model)
+    return value, scores, norm
+
+
+def add_penalty(model, penalty):
+    """Add the penalty's gradient to that of each weight matrix; returns the sum of the penalties.
+
+    Derived in notebooks/01_nn.ipynb, section *Tuning*.
+    """
+    value, gradients = 0.0, model.gradients()
+    for name, p in model.parameters().items():
+        if p.ndim > 1:
+            value += penalty.forward(p)
+            gradients[name] += penalty.backward()
+    return value
+
+
+def fit(model, loss, optimizer, train, *, epochs, batch_size, rng, validation=None, callbacks=(),
+        penalty=None, clip_norm=None, augment=None, progress=True):
+    """Train the model in place, and return its `History`.
+
+    `train` and `validation` are pairs `(x, y)`. `batch_size=1` is online training,
+    `batch_size=len(x)` full-batch, anything between mini-batch. `augment(x, rng)` changes each
+    batch before it is used. `penalty` and `clip_norm` as in `train_step`.
+
+    Ctrl-C ends training and returns the history so far; the model stays usable. Raises
+    DivergedError at the first loss that is not finite.
+
+    Derived in notebooks/01_nn.ipynb, section *Train properly*.
+    """
+    x, y = train
+    labels = np.issubdtype(np.asarray(y).dtype, np.integer)
+    training = Training(model, optimizer, epochs)
+    history = training.history
+    bar = progress_bar(epochs * math.ceil(len(x) / max(batch_size, 1)), progress)
+    try:
+        for training.epoch in range(epochs):
+            for callback in callbacks:
+                callback.before_epoch(training)
+            model.train()
+            seen = total = right = 0
+            norms = []
+            for number, (xb, yb) in enumerate(batches(x, y, batch_size, rng)):
+                xb = augment(xb, rng) if augment else xb
+                with np.errstate(over="ignore", invalid="ignore"):
+                    value, scores, norm = train_step(
+                        model, loss, optimizer, xb, yb, penalty=penalty, clip_norm=clip_norm
+                    )
+                if not math.isfinite(value):
+                    raise DivergedError(
+                        f"the loss became {value} in epoch {training.epoch}, batch {number}: "
+                        f"try a smaller learning rate than {optimizer.lr:g}, clip_norm=1, "
+                        "or look for NaN in the data", history)
+                seen, total = seen + len(xb), total + value * len(xb)
+                if labels and scores.ndim == yb.ndim + 1:
+                    right += np.count_nonzero(scores.argmax(axis=-1) == yb) / yb[0].size
+                norms.append(norm)
+                bar.update()
+            history.record(loss=total / seen, lr=optimizer.lr)
+            if labels and scores.ndim == yb.ndim + 1:
+                history.record(accuracy=right / seen)
+            if clip_norm:
+                history.record(gradient_norm=float(np.mean(norms)))
+            if validation is not None:
+                _record_validation(history, model, loss, validation, labels)
+            bar.set_postfix({k: f"{v[-1]:.3g}" for k, v in history.items()}, refresh=False)
+            for callback in callbacks:
+                callback.after_epoch(training)
+            if training.stop:
+                break
+    except KeyboardInterrupt:
+        training.stop = "interrupted"
+    finally:
+        bar.close()
+    history.stopped = training.stop
+    for callback in callbacks:
+        callback.after_training(training)
+    return history
+
+
+def _record_validation(history, model, loss, validation, labels):
+    x, y = validation
+    scores = predict(model, x)
+    history.record(validation_loss=loss.forward(scores, y))
+    if labels and scores.ndim == np.ndim(y) + 1:
+        history.record(validation_accuracy=accuracy(scores, y))
+
+
+def progress_bar(total, show=True):
+    """A tqdm bar that leaves nothing behind, or a silent stand-in where tqdm is not installed."""
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        silent = type("Silent", (), dict.fromkeys(("update", "set_postfix", "close"),
+                                                  lambda *_, **__: None))
+        return silent()
+    quiet = {} if show else {"disable": True}  # not False: TQDM_DISABLE must keep its say
+    return tqdm(total=total, leave=False, **quiet)
+
+
+def predict(model, x, *, batch_size=256):
+    """The model's scores for all of `x`, batch by batch, in eval mode.
+
+    The mode is restored afterwards. Shapes: `(N, ...)` in, `(N, ...)` out.
+
+    Derived in notebooks/01_nn.ipynb, section *Train properly*.
+    """
+    if len(x) == 0:
+        raise ValueError(f"predict expects at least one example, got x of shape {np.shape(x)}")
+    mode = model.training
+    model.eval()
+    try:
+        return np.concatenate(
+            [model.forward(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
+        )
+    finally:
+        model.train(mode)
+
+
+def as_labels(predictions, y):
+    """The class with the largest score, unless the predictions are classes already."""
+    predictions, y = np.asarray(predictions), np.asarray(y)
+    if predictions.ndim == y.ndim + 1:
+        predictions = predictions.argmax(axis=-1)
+    if predictions.shape != y.shape or y.size == 0:
+        raise ValueError(f"expected scores or classes for labels of shape {y.shape}, "
+                         f"got shape {predictions.shape}")
+    return predictions
+
+
+def accuracy(predictions, y):
+    """The share of right answers, from scores `(N, C)` or classes `(N,)` and labels `(N,)`.
+
+    Derived in notebooks/01_nn.ipynb, section *Digits, and a baseline to beat*.
+    """
+    return float(np.mean(as_labels(predictions, y) == y))
+
+
+def confusion_matrix(predictions, y, classes=None):
+    """Count `matrix[true, predicted]`, from scores `(N, C)` or classes `(N,)` and labels `(N,)`.
+
+    Derived in notebooks/01_nn.ipynb, section *Look at what it learned*.
+    """
+    found = as_labels(predictions, y)
+    if classes is None:
+        scores = np.asarray(predictions)
+        classes = scores.shape[-1] if scores.ndim > np.ndim(y) else int(max(found.max(), y.max())) + 1
+    matrix = np.zeros((classes, classes), int)
+    np.add.at(matrix, (y, found), 1)
+    return matrix
+
+
+def random_shift(x, rng, pixels=2):
+    """Move each image by up to `pixels` in both directions, filling with 0: `(N, C, H, W)`.
+
+    Derived in notebooks/01_nn.ipynb, section *Train properly*.
+    """
+    if x.ndim != 4:
+        raise ValueError(f"random_shift expects images (N, C, H, W), got {x.shape}")
+    height, width = x.shape[2:]
+    padded = np.pad(x, ((0, 0), (0, 0), (pixels, pixels), (pixels, pixels)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
+    down, right = rng.integers(0, 2 * pixels + 1, (2, len(x)))
+    return windows[np.arange(len(x)), :, down, right]
+
+
+def save_weights(model, path):
+    """Write all parameters into one `.npz` file, by name.
+
+    The file is written beside its place and renamed, so that nobody ever reads half of it.
+
+    Derived in notebooks/01_nn.ipynb, section *Train properly*.
+    """
+    path = Path(path)
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, **model.parameters())
+        os.replace(beside, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(beside)
+        raise
+
+
+def load_weights(model, path):
+    """Fill the model's parameters from a file of `save_weights`, all of them or none.
+
+    Raises ValueError when the file is damaged, or when a name or a shape is not the model's.
+
+    Derived in notebooks/01_nn.ipynb, section *Train properly*.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found = {name: file[name] for name in file.files}
+    except (zipfile.BadZipFile, ValueError, EOFError, AttributeError) as error:
+        raise ValueError(f"{path} is not a weights file of save_weights: {error}") from error
+    parameters = model.parameters()
+    if found.keys() != parameters.keys():
+        raise ValueError(f"{path} holds {sorted(found)}, the model has {sorted(parameters)}")
+    for name, p in parameters.items():
+        if found[name].shape != p.shape:
+            raise ValueError(f"{path}: {name} has shape {found[name].shape}, "
+                             f"the model's has {p.shape}")
+    for name, p in parameters.items():
+        p[...] = found[name]
