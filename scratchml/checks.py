@@ -251,7 +251,7 @@ def _diagnose(key, mine, expected, known, *, batch, dy=None, diagonal=None, laye
         return "It looks transposed."
     factor = float(a @ b / (b @ b)) if b.any() else 0.0
     if close(a, factor * b):
-        return _diagnose_factor(factor, batch, layer)
+        return _diagnose_factor(factor, batch, mine.shape, layer)
     if a.size > 1 and np.allclose(a, a[0]) and known.all():
         if close(a[0], b.sum()) or close(a[0], b.mean()):
             return "It looks like one scalar for all units: sum over the batch axis only, axis=0."
@@ -260,30 +260,35 @@ def _diagnose(key, mine, expected, known, *, batch, dy=None, diagonal=None, laye
     if key == "x" and dy is not None and dy.shape == mine.shape:
         if close(a, dy[known]):
             return "It is dy, passed on unchanged: the layer's own derivative is missing."
+        if diagonal is not None and close(a, diagonal[known]):
+            return "It is the layer's own derivative without dy: the chain rule multiplies the two."
         if diagonal is not None and close(a, (dy * diagonal)[known]):
             return ("It looks like the diagonal of the Jacobian only: "
                     "each output depends on every input.")
     if dy is not None and dy.shape[1:] == mine.shape and any(close(a, row[known]) for row in dy):
         return "It looks not summed over the batch: only one example counts."
+    if diagonal is not None and dy is not None and np.shape(diagonal) == dy.shape and close(
+            b, (dy * diagonal)[known]):
+        i = np.argmax(np.abs(a - b))
+        return (f"Divided by dy, yours is {a[i] / dy[known][i]:.4g} where the layer's slope is "
+                f"{diagonal[known][i]:.4g}.")
     wrong = np.abs(a - b) > 1e-4 * _size(b)
     if wrong.mean() < 0.5:
         return f"Only {wrong.sum()} of {a.size} entries are wrong: look for what they share."
-    if key == "x" and diagonal is not None and dy is not None and dy.shape == mine.shape:
-        local = np.divide(mine, dy)[known]
-        return (f"Divided by dy, yours is {local[0]:.4g} where the layer's slope is "
-                f"{diagonal[known][0]:.4g}.")
     return "It matches no mistake known here: compare your equation term by term."
 
 
-def _diagnose_factor(factor, batch, layer):
+def _diagnose_factor(factor, batch, shape, layer):
     if batch > 1 and np.isclose(factor, batch, rtol=1e-3):
         return f"It is off by the batch size: {batch} times too large. Divide by N exactly once."
     if batch > 1 and np.isclose(factor, 1 / batch, rtol=1e-3):
         return (f"It is off by the batch size: {batch} times too small. "
                 "The loss has divided by N already: sum over the batch, do not average.")
+    if shape[1:] and np.isclose(factor, 1 / shape[-1], rtol=1e-3):
+        return f"It is {shape[-1]} times too small: divide by the rows N, not by all the numbers."
     p = getattr(layer, "p", None)
     if isinstance(p, float) and np.isclose(factor, 1 - p, rtol=1e-3):
-        return "It is 1 - p times the right value: the factor 1/(1-p) of forward is missing."
+        return "It is 1 - p times the right value: the factor 1/(1-p) is missing."
     return f"It is {factor:.4g} times the right value everywhere: a constant factor is off."
 
 
@@ -301,11 +306,12 @@ def _diagnose_step(name, mine, reference, t, step, right, gradients):
         return "The very first step differs: compare the equation term by term."
     ones = np.ones((3, *gradients.shape[1:]))
     walked, wanted = (-np.diff(_walk(name, o, ones), axis=0)[:, 0, 0] for o in (mine, reference))
-    if np.allclose(wanted, wanted[0], rtol=1e-4) and not np.allclose(walked, wanted[0], rtol=1e-2):
+    if np.allclose(wanted, wanted[0], rtol=1e-4) and walked[1] > 1.01 * wanted[0]:
         return (f"A constant gradient 1 gives the steps {', '.join(f'{s:.4f}' for s in walked)} "
                 f"instead of {wanted[0]:.4f} each: the bias correction needs the step number as "
                 "its exponent, 1 - beta**t.")
-    return "The steps before were right: what is kept in state from step to step is not."
+    return ("The steps before were right: something is not kept in state from step to step. "
+            "Change m, v and the like in place.")
 
 
 def _first_step(optimizer, gradients, factor):

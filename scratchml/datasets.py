@@ -7,7 +7,10 @@ it. Every download is checked against a known checksum; nothing is ever unpickle
 `data/README.md` lists sources, licences and checksums.
 """
 
+import contextlib
 import gzip
+import hashlib
+import io
 import math
 import os
 import textwrap
@@ -39,7 +42,7 @@ class Dataset(NamedTuple):
     """Three parts of one data set, each a pair (x, y) of arrays with one row per example.
 
     Train on `train`, choose with `validation`, report on `test`, once.
-    Derived in notebooks/01_nn.ipynb, section *Digits and a baseline to beat*.
+    Derived in notebooks/01_nn.ipynb, section *Digits, and a baseline to beat*.
     """
 
     train: tuple
@@ -85,7 +88,7 @@ def mnist(full=None):
     Raises ConnectionError when the complete set is neither on disk nor to be downloaded,
     ValueError when one of its files is damaged.
 
-    Derived in notebooks/01_nn.ipynb, section *Digits and a baseline to beat*.
+    Derived in notebooks/01_nn.ipynb, section *Digits, and a baseline to beat*.
     LeCun, Bottou, Bengio and Haffner, *Gradient-based learning applied to document recognition*
     (1998).
     """
@@ -184,18 +187,17 @@ def _downloads_folder():
     return Path(chosen).expanduser() if chosen else data_folder() / "downloads"
 
 
-def _mismatch(path, known_hash):
-    """Empty when the file's checksum is "algorithm:digest", else what was expected and found."""
-    import pooch
-
+def _mismatch(content, known_hash):
+    """Empty when the bytes have the checksum "algorithm:digest", else what was found instead."""
     algorithm, expected = known_hash.split(":")
-    found = pooch.file_hash(str(path), alg=algorithm)
-    return "" if found == expected else f"expected {algorithm} {expected}, found {found}"
+    found = hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()
+    return "" if found == expected else (f"expected {algorithm} {expected}, found {found} "
+                                         f"({len(content):,} bytes)")
 
 
 def _verified(path, known_hash):
     """`path` again when its checksum is right. A file that is there already is never replaced."""
-    if problem := _mismatch(path, known_hash):
+    if problem := _mismatch(path.read_bytes(), known_hash):
         raise ValueError(f"{path} is damaged: {problem}. Delete it and run again to download it "
                          f"anew. {_EMBEDDED_WORKS}")
     return path
@@ -204,47 +206,52 @@ def _verified(path, known_hash):
 def _download(name, urls, known_hash):
     """Path of `name` below the downloads folder, fetched from the first url that works.
 
-    Written beside its place, checked, then renamed: a download that fails or is killed leaves no
-    file under that name. Raises ConnectionError when every url fails, OSError when the folder
-    cannot be written.
+    Held in memory until its checksum is right, then written beside its place and renamed: what
+    fails or is killed on the way leaves no file under that name.
+    Raises ConnectionError when every url fails, OSError when the folder cannot be written,
+    ValueError when the file is there and damaged.
     """
     path = _downloads_folder() / name
     if path.exists():
         return _verified(path, known_hash)
-    # Of this process alone, so that two notebooks may fetch the same file.
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     tried = []
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "wb") as file:
-            for url in urls:
-                if not (problem := _fetch(url, file, path.name) or _mismatch(part, known_hash)):
-                    break
-                tried.append(f"  {url}: {problem}")
-        if len(tried) < len(urls):
-            os.replace(part, path)
-            return path
-    except OSError as error:
-        raise OSError(f"{path} is missing and cannot be written ({error}). Set SCRATCHML_DATA to "
-                      f"a folder that has it, or a writable one. {_EMBEDDED_WORKS}") from error
-    finally:
-        part.unlink(missing_ok=True)
+    for url in urls:
+        content, problem = _fetch(url, path.name)
+        if not (problem := problem or _mismatch(content, known_hash)):
+            return _write(path, content)
+        tried.append(f"  {url}: {problem}")
     raise ConnectionError("\n".join([
         f"{path.name} is missing. Looked in {_downloads_folder()} (SCRATCHML_DATA names another "
         "folder), then tried to download it:", *tried, _EMBEDDED_WORKS]))
 
 
-def _fetch(url, file, title):
-    """Fill the open file from `url`, with a progress bar; returns what went wrong, if anything."""
+def _fetch(url, title):
+    """(content, "") of a url, with a progress bar, or (b"", what went wrong)."""
     import pooch
     from tqdm.auto import tqdm
 
-    file.seek(0)
-    file.truncate()
+    content = io.BytesIO()
+    # pooch puts the true total in; a bar without any would count as no bar.
     with tqdm(total=1, desc=title, unit="B", unit_scale=True, leave=False) as bar:
         try:
-            pooch.HTTPDownloader(progressbar=bar, chunk_size=2**16)(url, file, None)
+            pooch.HTTPDownloader(progressbar=bar, chunk_size=2**16)(url, content, None)
         except (OSError, ValueError) as error:
             reason = getattr(error.args[0] if error.args else None, "reason", error)
-            return textwrap.shorten(f"{type(error).__name__}: {reason}", 200)
-    return ""
+            return b"", textwrap.shorten(f"{type(error).__name__}: {reason}", 200)
+    return content.getvalue(), ""
+
+
+def _write(path, content):
+    """Give the file its name only when it is whole."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # another process may write it too
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+        os.replace(part, path)
+    except OSError as error:
+        raise OSError(f"{path} is missing and cannot be written ({error}). Set SCRATCHML_DATA to "
+                      f"a folder that has it, or a writable one. {_EMBEDDED_WORKS}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
+    return path

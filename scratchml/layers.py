@@ -105,7 +105,7 @@ class Sequential(Layer):
 
     def __init__(self, *layers):
         for layer in layers:
-            if not (hasattr(layer, "forward") and hasattr(layer, "backward")):
+            if isinstance(layer, type) or not hasattr(layer, "backward"):
                 raise TypeError(f"Sequential takes layers, one argument each, got {layer!r}")
         self.layers = layers
 
@@ -257,7 +257,7 @@ class LeakyReLU(Layer):
     """
 
     def __init__(self, slope=0.01):
-        self.slope = slope
+        self.slope = float(slope)
 
     def forward(self, x):
         positive = x > 0
@@ -311,12 +311,12 @@ class Dropout(Layer):
     def __init__(self, p=0.5, *, rng):
         if not 0 <= p < 1:
             raise ValueError(f"Dropout expects a probability 0 <= p < 1, got {p}")
-        self.p, self.rng = p, rng
+        self.p, self.rng = float(p), rng  # numpy's own float64 would promote float32
 
     def forward(self, x):
         if not self.training:
             return self._keep(x, None)
-        kept = self.rng.random(x.shape, dtype=np.float32) >= self.p
+        kept = self.rng.random(x.shape) >= self.p
         scale = kept.astype(x.dtype) * (1 / (1 - self.p))
         return self._keep(x * scale, scale)
 

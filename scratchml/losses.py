@@ -150,7 +150,7 @@ class L1(Loss):
     """
 
     def __init__(self, strength):
-        self.strength = strength
+        self.strength = float(strength)
 
     def forward(self, W):
         self._saved = W

@@ -8,6 +8,7 @@ import contextlib
 import math
 import os
 import tempfile
+import warnings
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -250,7 +251,9 @@ def _record_validation(history, model, loss, validation, labels):
 def progress_bar(total, show=True):
     """A tqdm bar that leaves nothing behind, or a silent stand-in where tqdm is not installed."""
     try:
-        from tqdm.auto import tqdm
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # tqdm falls back to text where ipywidgets is missing
+            from tqdm.auto import tqdm
     except ImportError:
         silent = type("Silent", (), dict.fromkeys(("update", "set_postfix", "close"),
                                                   lambda *_, **__: None))

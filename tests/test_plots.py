@@ -1,0 +1,435 @@
+"""Pictures: what is drawn, on which Axes, from which data; wrong shapes are named."""
+
+import copy
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scratchml import plots
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def data():
+    """Fresh arguments for every function of the module: {name: (args, kwargs)}."""
+    rng = np.random.default_rng(0)
+    images = rng.random((12, 1, 28, 28)).astype(np.float32)
+    labels = np.arange(12) % 3
+    history = {"loss": [2.0, 1.0, 0.5], "validation_loss": [2.1, 1.2, 0.9],
+               "accuracy": [0.2, 0.5, 0.8], "validation_accuracy": [0.2, 0.4, 0.7]}
+    return {
+        "digits": ((images, labels, labels[::-1].copy()), {}),
+        "worst_mistakes": ((images, labels, rng.normal(size=(12, 3))), {"k": 4}),
+        "weights": ((rng.normal(size=(784, 5)),), {}),
+        "learning_curves": ((history,), {}),
+        "curves": ((np.arange(1.0, 5), {"a": np.arange(4.0), "b": np.ones(4)}), {}),
+        "decision_boundary": ((lambda x: (x.sum(1) > 1).astype(float), rng.random((9, 2)),
+                               np.arange(9) % 2), {}),
+        "confusion": ((rng.integers(0, 9, (3, 3)),), {}),
+        "gradient_norms": (({"sigmoid": np.array([1e-6, 1e-3, 0.1])},), {}),
+        "optimizer_paths": ((lambda w: w[:, 0] ** 2 + 20 * w[:, 1] ** 2,
+                             {"SGD": rng.normal(size=(6, 2))}), {"optimum": (0, 0)}),
+        "timeline": (([(1958, "perceptron", "idea"), ((1969, 1980), "winter", "winter"),
+                       (1986, "backpropagation", "idea")],), {}),
+        "network": (([3, 12, 2],), {"weights": [rng.normal(size=(3, 12)),
+                                                rng.normal(size=(12, 2))]}),
+        "bars": ((np.array([0.8, 0.9]), ["nearest mean", "network"], np.array([0.02, 0.01])), {}),
+    }
+
+
+NAMES = list(data())
+
+
+@pytest.fixture(autouse=True)
+def clean_figures():
+    with mpl.rc_context():
+        plots.style()
+        yield
+        plt.close("all")
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+# -------------------------------------------------------------------------------- all of them alike
+
+def test_every_function_is_tested():
+    public = [name for name, value in vars(plots).items() if callable(value)
+              and getattr(value, "__module__", "") == plots.__name__ and not name.startswith("_")]
+    assert sorted(public) == sorted([*NAMES, "style", "signed_norm"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_makes_a_figure_and_returns_its_axes(name):
+    args, options = data()[name]
+    ax = getattr(plots, name)(*args, **options, title="A finding")
+    assert isinstance(ax, mpl.axes.Axes) and ax.get_title(loc="left") == "A finding"
+    assert len(plt.get_fignums()) == 1  # left open, for plt.show()
+    ax.figure.canvas.draw()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_draws_on_the_given_axes_and_nowhere_else(name):
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5))
+    args, options = data()[name]
+    assert getattr(plots, name)(*args, **options, ax=right) is right
+    assert len(plt.get_fignums()) == 1 and not left.has_data() and not left.texts
+    assert len(right.lines) + len(right.images) + len(right.collections) + len(right.patches) > 0
+    figure.canvas.draw()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_leaves_its_arguments_as_they_were(name):
+    args, options = data()[name]
+    before = copy.deepcopy((args, options))
+    getattr(plots, name)(*args, **options)
+    np.testing.assert_equal(args, before[0])
+    np.testing.assert_equal(options, before[1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_everything_drawn_is_inside_the_figure(name):
+    """No label or title is cut off when the figure is shown as it is."""
+    args, options = data()[name]
+    width = getattr(plots, name)(*args, **options).figure.get_figwidth()
+    ax = getattr(plots, name)(*args, **options, title="A finding " * int(1.4 * width))
+    ax.figure.canvas.draw()
+    assert "\n" in ax.get_title(loc="left")
+    box, whole = ax.figure.get_tightbbox(), ax.figure.bbox_inches
+    assert box.x0 > -0.03 and box.y0 > -0.03
+    assert box.x1 < whole.x1 + 0.03 and box.y1 < whole.y1 + 0.03
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_works_in_the_look_of_the_reader(name):
+    """Without style(): matplotlib's own settings, no layout engine."""
+    mpl.rcdefaults()
+    args, options = data()[name]
+    getattr(plots, name)(*args, **options, title="A finding").figure.canvas.draw()
+
+
+WRONG = {
+    "digits": [((np.zeros((28, 28)),), r"\(28, 28\)"),
+               ((np.zeros((2, 3, 8, 8)),), r"\(2, 3, 8, 8\)"),
+               ((np.zeros((0, 28, 28)),), r"\(0, 28, 28\)"),
+               ((np.zeros((2, 8, 8)), [1]), "1 labels for 2"),
+               ((np.zeros((2, 8, 8)), [1, 2], [1, 2, 3]), "3 predictions for 2")],
+    "worst_mistakes": [((np.zeros((2, 8, 8)), np.zeros(3, int), np.zeros((2, 4))), r"\(3,\)"),
+                       ((np.zeros((2, 8, 8)), np.zeros(2, int), np.zeros(2)), r"scores \(N, C\)"),
+                       ((np.zeros((2, 8, 8)), np.zeros(2, int), np.eye(4)[[0, 0]]), "no mistakes")],
+    "weights": [((np.zeros((783, 5)),), r"\(784, n_units\).*\(783, 5\)"),
+                ((np.zeros((5, 3, 4, 4)),), r"\(5, 3, 4, 4\)")],
+    "learning_curves": [(({"accuracy": [1.0]},), r"'loss'.*\['accuracy'\]"),
+                        (({"a": {"accuracy": [1.0]}},), r"'loss'.*\['a'\]"),
+                        (({"a": []},), r"'loss'.*\['a'\]")],
+    "curves": [((np.arange(3), {"a": np.arange(4)}), r"\(3,\) values for 'a', got \(4,\)")],
+    "decision_boundary": [
+        ((lambda x: x[:, 0], np.zeros((4, 3)), np.zeros(4)), r"x \(N, 2\).*\(4, 3\)"),
+        ((lambda x: x[:, 0], np.zeros((4, 2)), np.zeros(3)), r"\(3,\)"),
+        ((lambda x: 5 * x, np.eye(2), [0, 1]), "softmax around the scores"),
+        ((lambda x: 5 * x[:, 0], np.eye(2), [0, 1]), "sigmoid")],
+    "confusion": [((np.zeros((2, 3)),), r"\(2, 3\)"), ((np.eye(3), ["a"]), "1 classes for 3")],
+    "gradient_norms": [(({"a": [1.0, -1.0]},), "'a'"), (({"a": np.ones((2, 2))},), "'a'")],
+    "optimizer_paths": [((lambda w: w[:, 0], {"SGD": np.zeros((2, 5))}), r"'SGD', got \(2, 5\)")],
+    "timeline": [(([],), "events"), (([(1958, "perceptron")],), "kind")],
+    "network": [(([3],), "two layers"), (([3, 0],), "two layers")],
+    "bars": [(([1.0, 2.0], ["a"]), "1 labels for 2"), (([[1.0]], ["a"]), r"\(1, 1\)"),
+             (([1.0, 2.0], ["a", "b"], [1.0]), "error for each of 2")],
+}
+
+
+@pytest.mark.parametrize("name, args, says", [
+    (name, args, says) for name, cases in WRONG.items() for args, says in cases])
+def test_wrong_shapes_are_named(name, args, says):
+    with pytest.raises(ValueError, match=says):
+        getattr(plots, name)(*args)
+
+
+def test_network_weights_must_fit_the_sizes():
+    with pytest.raises(ValueError, match=r"\(3, 2\) after layer 0, got \(2, 3\)"):
+        plots.network([3, 2], weights=[np.zeros((2, 3))])
+    with pytest.raises(ValueError, match="1 labels for 2"):
+        plots.network([3, 2], labels=["input"])
+
+
+# ----------------------------------------------------------------------------------------- the look
+
+def test_style_is_only_set_when_asked():
+    code = ("import matplotlib as m; before = dict(m.rcParams); import scratchml.plots as p; "
+            "same = dict(m.rcParams) == before; p.style(); "
+            "print(same, m.rcParams['figure.dpi'], m.rcParams['axes.spines.top'])")
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True,
+                            check=True)
+    assert result.stdout.split() == ["True", "90.0", "False"]
+
+
+def test_style_replaces_what_was_set_before():
+    plt.rcParams["lines.linestyle"] = ":"
+    backend = mpl.get_backend()
+    plots.style()
+    assert plt.rcParams["lines.linestyle"] == "-" and mpl.get_backend() == backend
+
+
+def test_colours_differ_for_colour_blind_readers():
+    """Simulated after Machado, Oliveira and Fernandes (2009), severity 1: no two look alike."""
+    simulate = {
+        "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+                       [-0.003882, -0.048116, 1.051998]],
+        "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+                         [-0.011820, 0.042940, 0.968881]],
+    }
+    colours = np.array([mpl.colors.to_rgb(colour) for colour in plots.COLOURS])
+    linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
+    for matrix in simulate.values():
+        seen = np.clip(linear @ np.transpose(matrix), 0, 1) ** (1 / 2.4)
+        distance = np.linalg.norm(seen[:, None] - seen, axis=-1) + np.eye(len(seen))
+        assert distance.min() > 0.1
+
+
+@settings(max_examples=30)
+@given(st.lists(st.floats(-1e6, 1e6) | st.just(np.nan), max_size=8))
+def test_signed_scale_is_white_at_zero(values):
+    norm = plots.signed_norm(np.array(values, float))
+    assert norm.vmin == -norm.vmax < 0
+    assert norm(0.0) == 0.5
+    finite = [abs(v) for v in values if np.isfinite(v)]
+    assert norm.vmax == (max(finite, default=0) or 1)
+
+
+# -------------------------------------------------------------------------------- what is in them
+
+def test_digits_are_ink_on_paper_in_reading_order():
+    images = np.stack([np.full((4, 4), k / 5) for k in range(6)])
+    ax = plots.digits(images, range(6), columns=3)
+    canvas = ax.images[0].get_array()
+    values = [v for v in canvas.compressed() if np.isfinite(v)]
+    first_row = canvas[:canvas.shape[0] // 2].compressed()
+    assert set(np.unique(values)) == set(images[:, 0, 0]) and set(first_row) == {0, 0.2, 0.4}
+    assert ax.images[0].get_cmap().name == "Greys"
+    assert texts(ax) == list("012345")
+
+
+def test_digits_mark_wrong_predictions():
+    ax = plots.digits(np.zeros((3, 8, 8)), [1, 2, 3], [1, 7, 3])
+    assert texts(ax) == ["1", "2 → 7", "3"]
+    assert [t.get_color() == plots.WRONG for t in ax.texts] == [False, True, False]
+    assert texts(plots.digits(np.zeros((2, 64)))) == []
+    assert texts(plots.digits(np.zeros((2, 1, 8, 8)), predictions=[4, 5])) == ["4", "5"]
+
+
+@pytest.mark.parametrize("as_scores", [False, True])
+def test_worst_mistakes_come_worst_first(as_scores):
+    p = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.01, 0.99]])
+    scores = np.log(p) + 3 if as_scores else p
+    images = np.arange(4.0)[:, None, None] * np.ones((4, 6, 6))
+    ax = plots.worst_mistakes(images, [0, 0, 0, 0], scores, k=2)
+    assert texts(ax) == ["0 → 1\n99%", "0 → 1\n80%"]
+    canvas = ax.images[0].get_array().filled(np.nan)
+    assert np.nanmax(canvas[:, :6]) == 3 and np.nanmax(canvas[:, -6:]) == 1
+    assert len(plots.worst_mistakes(images, [0, 0, 0, 0], scores).texts) == 3
+
+
+def test_weights_share_one_scale_around_zero():
+    W = np.zeros((784, 3))
+    W[0], W[783] = [0.5, -2, 0.1], [1, 0, -0.3]
+    ax = plots.weights(W)
+    picture = ax.images[0]
+    assert (picture.norm.vmin, picture.norm.vmax) == (-2, 2)
+    assert picture.get_cmap().name == "RdBu_r"
+    tile = picture.get_array().filled(np.nan)[:28, :28]
+    assert tile[0, 0] == 0.5 and tile[-1, -1] == 1  # unit 0: its column of W, in image order
+    assert [a.get_ylabel() for a in ax.figure.axes if a is not ax] == ["weight"]
+    assert plots.weights(np.ones((6, 1, 3, 3))).images[0].norm.vmin == -1
+    assert plots.weights(np.ones((12, 2)), shape=(3, 4)).images[0].get_array().shape == (3, 9)
+
+
+def test_learning_curves_of_one_history():
+    history = data()["learning_curves"][0][0]
+    ax = plots.learning_curves(history, "accuracy")
+    assert [line.get_label() for line in ax.lines] == ["training", "validation"]
+    assert [line.get_linestyle() for line in ax.lines] == ["-", "--"]
+    assert ax.lines[0].get_xdata().tolist() == [1, 2, 3]
+    assert ax.lines[1].get_ydata().tolist() == history["validation_accuracy"]
+    assert ax.yaxis.get_major_formatter()(0.5) == "50%"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "accuracy")
+    assert plots.learning_curves(history, log=True).get_yscale() == "log"
+
+
+def test_learning_curves_of_several_and_over_seeds():
+    one, two = {"loss": [2.0, 1.0, 0.5]}, {"loss": [4.0, 2.0]}
+    ax = plots.learning_curves({"SGD": one, "Adam": two})
+    assert [line.get_label() for line in ax.lines] == ["SGD", "Adam"]
+    assert ax.lines[0].get_color() != ax.lines[1].get_color()
+    ax = plots.learning_curves({"SGD": [one, two]})
+    assert ax.lines[0].get_ydata().tolist() == [3, 1.5]  # up to the shorter run
+    band = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == (1, 4)
+    assert plots.learning_curves({"loss": [1.0]}).lines[0].get_marker() == "."
+
+
+def test_history_of_a_training_run_is_drawn():
+    import scratchml
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(20, 2)).astype(np.float32)
+    y = (x[:, 0] > 0).astype(int)
+    model = scratchml.Sequential(scratchml.Linear(2, 2, rng=rng))
+    history = scratchml.fit(model, scratchml.CrossEntropyLoss(), scratchml.SGD(0.1), (x, y),
+                            validation=(x, y), epochs=2, batch_size=5, rng=rng, progress=False)
+    assert len(plots.learning_curves(history).lines) == 2
+    assert len(plots.learning_curves({"a": history, "b": [history] * 3}, "accuracy").lines) == 4
+    ax = plots.decision_boundary(lambda points: scratchml.softmax(model.forward(points)), x, y)
+    assert len(ax.collections) == 3  # the line, and the points of two classes
+
+
+def test_curves_take_logarithmic_axes():
+    ax = plots.curves([1, 10], {"loss": [1, 2]}, log="x")
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "linear")
+    assert plots.curves([1, 10], {"loss": [1, 2]}, log="xy").get_yscale() == "log"
+
+
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1), (-1, 2)])
+def test_boundary_runs_between_the_classes(shape):
+    def predict(x):
+        p = 1 / (1 + np.exp(-4 * (x[:, 0] - 0.5)))
+        return np.stack([1 - p, p], 1) if shape == (-1, 2) else p.reshape(shape)
+
+    x = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]])
+    ax = plots.decision_boundary(predict, x, np.array([0, 0, 1, 1]), classes=["left", "right"])
+    line = ax.collections[0].get_paths()[0].vertices
+    np.testing.assert_allclose(line[:, 0], 0.5, atol=1e-6)
+    shade = np.asarray(ax.images[0].get_array())
+    assert shade.shape == (200, 200, 3)
+    assert shade[:, 0, 2].min() > shade[:, -1, 2].max()  # blue on the left
+    points = ax.collections[1:]
+    assert [p.get_label() for p in points] == ["left", "right"]
+    assert len({tuple(p.get_paths()[0].vertices.ravel()) for p in points}) == 2  # marker by class
+    assert plots.decision_boundary(predict, x, [0, 0, 1, 1], legend=False).get_legend() is None
+
+
+def test_boundary_of_three_classes_and_hard_decisions():
+    x = np.array([[0.0, 0], [1, 0], [0, 1]])
+
+    def predict(points):
+        return np.eye(3)[((points[:, None] - x) ** 2).sum(-1).argmin(1)]
+
+    ax = plots.decision_boundary(predict, x, np.arange(3))
+    assert len(ax.collections) == 3 + 3
+    assert plots.decision_boundary(lambda p: np.zeros(len(p)), x, np.zeros(3)).images
+
+
+@pytest.mark.parametrize("dtype, seen", [(np.float64, np.float64), (np.float32, np.float32),
+                                         (int, np.float32)])
+def test_model_gets_points_of_the_type_it_was_trained_on(dtype, seen):
+    def predict(points):
+        assert points.dtype == seen and points.shape == (40000, 2)
+        return np.full(len(points), 0.5)
+
+    plots.decision_boundary(predict, np.eye(2).astype(dtype), [0, 1])
+
+
+def test_confusion_colours_only_the_mistakes():
+    ax = plots.confusion(np.array([[90, 3], [0, 80]]), ["cat", "dog"])
+    shown = np.asarray(ax.images[0].get_array())
+    assert shown.tolist() == [[0, 3], [0, 0]]
+    assert texts(ax) == ["90", "3", "80"]  # zeros stay empty
+    assert [t.get_position() for t in ax.texts][1] == (1, 0)  # row true, column predicted
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted", "true")
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["cat", "dog"]
+    assert texts(plots.confusion(np.array([[2 / 3, 1 / 3], [0, 1]]))) == ["0.67", "0.33", "1"]
+    assert texts(plots.confusion(np.eye(2, dtype=int))) == ["1", "1"]
+
+
+def test_numbers_on_the_darkest_mistake_are_readable():
+    """WCAG asks for a contrast of 4.5; the darkest cell carries black ink, the diagonal grey."""
+    def luminance(colour):
+        c = np.array(mpl.colors.to_rgb(colour))
+        return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) @ [
+            0.2126, 0.7152, 0.0722]
+
+    ax = plots.confusion(np.array([[5, 9], [2, 5]]))
+    for text in ax.texts:
+        j, i = text.get_position()
+        cell = ax.images[0].to_rgba(ax.images[0].get_array()[i, j])[:3]
+        dark, light = sorted([luminance(text.get_color()), luminance(cell)])
+        assert (light + 0.05) / (dark + 0.05) > 4.5
+
+
+def test_gradient_norms_show_zeros_as_crosses():
+    ax = plots.gradient_norms({"sigmoid": [0, 1e-8, 0.1], "ReLU": [0.3, 0.2, 0.1]})
+    assert ax.get_yscale() == "log"
+    named = [line for line in ax.lines if not line.get_label().startswith("_")]
+    assert [line.get_label() for line in named] == ["sigmoid", "ReLU"]
+    assert ax.lines[1].get_xdata().tolist() == [1] and ax.lines[1].get_marker() == "x"
+    assert np.isnan(named[0].get_ydata()[0])
+
+
+def test_optimizer_paths_lie_on_contours():
+    path = np.array([[-4.0, 1], [-2, 0.5], [0.5, 0]])
+    ax = plots.optimizer_paths(lambda w: w[:, 0] ** 2 + 30 * w[:, 1] ** 2, {"SGD": path},
+                               optimum=(0, 0))
+    np.testing.assert_array_equal(np.transpose(ax.lines[0].get_data()), path)
+    left, right = ax.get_xlim()
+    assert left < -4 and 0.5 < right and len(ax.collections) >= 1
+    diverged = np.vstack([path, [np.inf, np.nan]])
+    ax = plots.optimizer_paths(lambda w: w[:, 0] ** 2, {"SGD": diverged}, limits=(-1, 1, -2, 2))
+    assert (*ax.get_xlim(), *ax.get_ylim()) == (-1, 1, -2, 2)
+    assert np.isfinite(plots.optimizer_paths(lambda w: w[:, 0] ** 2, {"a": diverged}).get_xlim()
+                       ).all()
+
+
+@settings(max_examples=20)
+@given(st.lists(st.tuples(st.integers(1940, 2020), st.text("abcdefg ", min_size=1, max_size=50),
+                          st.sampled_from(["idea", "data"])), min_size=1, max_size=15))
+def test_timeline_labels_never_overlap(events):
+    ax = plots.timeline(events)
+    ax.figure.canvas.draw()
+    boxes = [text.get_window_extent().padded(-1) for text in ax.texts]
+    for number, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:number])
+    for line in ax.lines:  # and no stem crosses a label
+        if len(line.get_xdata()) == 2 and line.get_xdata()[0] == line.get_xdata()[1] > 1:
+            stem = line.get_window_extent()
+            assert not any(box.x0 < stem.x0 < box.x1 and stem.y1 > box.y0 + 1 for box in boxes)
+    plt.close(ax.figure)
+
+
+def test_timeline_shades_periods_and_names_kinds():
+    ax = plots.timeline(data()["timeline"][0][0])
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["idea", "winter"]
+    assert len(ax.patches) == 1
+    assert any("1958" in text and "perceptron" in text.replace("\n", " ") for text in texts(ax))
+
+
+def test_network_draws_every_unit_or_says_how_many():
+    ax = plots.network([2, 3, 1], labels=["in", "hidden", "out"])
+    assert len(ax.lines) == 2 * 3 + 3 * 1
+    assert [len(c.get_offsets()) for c in ax.collections] == [2, 3, 1]
+    assert texts(ax) == ["in\n2", "hidden\n3", "out\n1"]
+    ax = plots.network([784, 10], most=8)
+    assert [len(c.get_offsets()) for c in ax.collections] == [7, 7]
+    assert texts(ax).count("⋮") == 2 and "784" in texts(ax)
+
+
+def test_network_weights_show_sign_and_size():
+    ax = plots.network([2, 1], weights=[np.array([[2.0], [-1.0]])])
+    strong, weak = ax.lines
+    assert (strong.get_color(), weak.get_color()) == (plots.COLOURS[1], plots.COLOURS[0])
+    assert strong.get_linewidth() > weak.get_linewidth()
+
+
+def test_bars_write_the_numbers_out():
+    ax = plots.bars([0.8, 0.9], ["a", "b"], [0.02, 0.01], xlabel="accuracy", number="{:.2f}")
+    assert texts(ax) == ["0.80 ± 0.02", "0.90 ± 0.01"]
+    assert [bar.get_width() for bar in ax.patches] == [0.8, 0.9]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"] and ax.yaxis_inverted()
+    assert texts(plots.bars([-0.5, 2], ["a", "b"])) == ["-0.5", "2"]
+    assert texts(plots.bars([1, 2], ["a", "b"], [[0.1, 0.1], [0.3, 0.2]])) == ["1", "2"]
