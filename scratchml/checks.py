@@ -30,7 +30,7 @@ def gradient_check(layer, x, *args, rng, tolerance=1e-6, limit=1000):
 
     Derived in notebooks/01_nn.ipynb, section *Backpropagation*.
     """
-    name = _name(layer)
+    name, rng = _name(layer), rng.spawn(1)[0]  # else dy could be the very numbers of x
     integer = not np.issubdtype(np.asarray(x).dtype, np.floating)
     x = np.array(x) if integer else np.array(x, np.float64)
     layer = _copy(layer, np.float64)
@@ -43,11 +43,12 @@ def gradient_check(layer, x, *args, rng, tolerance=1e-6, limit=1000):
     for key, array in arrays.items():
         numerical, low, high, diagonal = _slopes(layer, x, args, key, y, dy, rng, limit)
         mine = np.asarray(analytic[key])
-        if mine.shape == array.shape:
-            between = (mine >= low) & (mine <= high) & (high - low > 1e-3 * _size(numerical))
-            numerical = np.where(between, mine, numerical)
         if _size(numerical) == 0:
             _nothing_to_check(name, key, mine)
+        if mine.shape == array.shape:
+            slack = tolerance * _size(numerical)
+            between = (mine >= low - slack) & (mine <= high + slack)
+            numerical = np.where(between, mine, numerical)
         _compare(name, key, mine, numerical, "numerical", tolerance,
                  dy=dy, diagonal=diagonal, batch=len(x) if np.ndim(x) else 1, layer=layer)
     _check_dtype(name, layer, x, args, y.shape, integer)
@@ -63,13 +64,13 @@ def same(mine, reference, x, *args, rng, tolerance=1e-10):
 
     Derived in notebooks/01_nn.ipynb, section *Neuron, layer, forward pass*.
     """
-    name = _name(mine)
+    name, rng = _name(mine), rng.spawn(1)[0]
     x = np.array(x, np.float64) if np.issubdtype(np.asarray(x).dtype, np.floating) else np.array(x)
     mine, reference = _copy(mine, np.float64), _copy(reference, np.float64)
     own, given = _parameters(mine), _parameters(reference)
     if own.keys() != given.keys():
-        raise CheckFailed(f"{name} has the parameters {_list(own)}, the library's {_name(reference)} "
-                          f"has {_list(given)}")
+        raise CheckFailed(f"{name} has the parameters {_list(own)}, "
+                          f"the library's {_name(reference)} has {_list(given)}")
     for key, p in own.items():
         if p.shape != given[key].shape:
             hint = ": it looks transposed" if p.T.shape == given[key].shape else ""
@@ -170,7 +171,8 @@ def _run(layer, x, args, rng, dy=None):
     if dx is not None:
         gradients = {"x": dx} | gradients
     elif np.issubdtype(x.dtype, np.floating):
-        raise CheckFailed(f"{name}: backward returns nothing: end it with return dx")
+        raise CheckFailed(f"{name}: backward returns nothing: end it with return dx "
+                          "(or leave needs_dx at True to check it)")
     return np.asarray(y), dy, {k: np.array(g) for k, g in gradients.items()}
 
 
@@ -214,7 +216,8 @@ def _compare(name, key, mine, expected, called, tolerance, **context):
         raise CheckFailed(f"{name}: {what} has shape {mine.shape}, expected {expected.shape}. "
                           f"{_diagnose_shape(mine, expected, **context)}")
     known = ~np.isnan(expected)
-    scale = max(_size(expected), 1e-8 if called == "numerical" else 1e-300)
+    # Finite differences are good to about 1e-10, however small the gradient itself.
+    scale = max(_size(expected), 1e-3 if called == "numerical" else 1e-300)
     error = np.where(known, np.abs(mine - expected), 0)
     if not (error <= tolerance * scale).all():
         where = _worst(np.where(known, mine, 0), np.where(known, expected, 0))
@@ -337,8 +340,8 @@ def _walk(name, optimizer, gradients):
 
 def _nothing_to_check(name, key, mine):
     if mine.any():
-        raise CheckFailed(f"{name}: backward gives {key} a gradient, but forward does not depend on "
-                          f"{key}: a term never reaches the loss.")
+        raise CheckFailed(f"{name}: backward gives {key} a gradient, but forward does not depend "
+                          f"on {key}: a term never reaches the loss.")
     raise CheckFailed(
         f"{name}: nothing to check. The gradient of {key} is zero everywhere, so right and wrong "
         "look alike: take a batch of several different examples, or other weights.")

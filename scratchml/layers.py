@@ -25,6 +25,9 @@ class Layer:
     accumulated. Neither `forward` nor `backward` changes the array it is given. Call `backward`
     once per `forward`.
 
+    Nobody needs the gradient with respect to the data. Set `needs_dx = False` on the first layer
+    with weights, and its `backward` saves that work and returns None.
+
     Derived in notebooks/01_nn.ipynb, section *Backpropagation*.
     """
 
@@ -32,6 +35,7 @@ class Layer:
     grads: Mapping[str, Array] = NOTHING
     layers: Sequence["Layer"] = ()
     training = True
+    needs_dx = True
     _saved = None
 
     def forward(self, x):
@@ -98,7 +102,8 @@ class Layer:
 class Sequential(Layer):
     """Layers one after the other: `y = f_L(... f_2(f_1(x)))`.
 
-    `backward` is the chain rule: it hands `dy` through the same layers in reverse.
+    `backward` is the chain rule: it hands `dy` through the same layers in reverse, down to a layer
+    that returns None because nothing below it learns.
 
     Derived in notebooks/01_nn.ipynb, section *Neuron, layer, forward pass*.
     """
@@ -117,6 +122,8 @@ class Sequential(Layer):
     def backward(self, dy):
         for layer in reversed(self.layers):
             dy = layer.backward(dy)
+            if dy is None:
+                break
         return dy
 
     def __repr__(self):
@@ -180,7 +187,7 @@ class Linear(Layer):
         x, W = self._kept(dy), self.params["W"]
         rows, drows = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
         self.grads = {"W": rows.T @ drows, "b": drows.sum(axis=0)}
-        return dy @ W.T
+        return dy @ W.T if self.needs_dx else None
 
     def __repr__(self):
         n_in, n_out = self.params["W"].shape if self.params else ("?", "?")

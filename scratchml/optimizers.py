@@ -30,7 +30,7 @@ class Optimizer:
         self._model = model
         parameters, gradients = model.parameters(), model.gradients()
         if missing := parameters.keys() - gradients.keys():
-            raise RuntimeError(f"{self} finds no gradient for {sorted(missing)}: call backward first")
+            raise RuntimeError(f"{self}: no gradient for {sorted(missing)}, call backward first")
         for name, p in parameters.items():
             g = gradients[name]
             if g.shape != p.shape:

@@ -5,19 +5,24 @@ notebook for the common look. Colours are told apart by colour-blind readers; si
 from white at zero; nothing here calls `plt.show()` or changes its input.
 """
 
+import base64
+import io
 import itertools
 import textwrap
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import ticker
-from matplotlib.colors import Normalize, to_rgb
+from matplotlib.collections import LineCollection
+from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
 
 # Okabe and Ito (2008), without yellow, which fades on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#000000")
 MARKERS = "os^DvP*"
 SIGNED = "RdBu_r"  # red positive, white zero, blue negative
 INK = "Greys"
+FOR, AGAINST = COLOURS[:2]
+EVIDENCE = LinearSegmentedColormap.from_list("evidence", [AGAINST, "#f7f7f7", FOR])
 RIGHT, WRONG, QUIET = "#333333", COLOURS[1], "#666666"
 
 
@@ -363,6 +368,87 @@ def bars(values, labels, errors=None, *, xlabel="", number="{:.3g}", title="", a
     ax.margins(x=0.25)
     ax.grid(axis="y", visible=False)
     return _label(ax, title, xlabel)
+
+
+def image_evidence(image, segments, weights, *, ax=None, title="", scale=None, colorbar=True):
+    """Signed evidence over an image: blue parts speak for the class, orange ones against it.
+
+    The stronger, the less of the image shines through; 0 is clear. Shapes: image `(H, W)` or
+    `(H, W, 3)`, segments `(H, W)` in 0..d-1, weights `(d,)`. `scale` is the weight of the full
+    colour, by default the largest: give the same to pictures that are to be compared.
+    """
+    ax = _axes(ax)
+    scale = scale or max(np.abs(weights).max(), 1e-12)
+    share = np.clip(weights / scale, -1, 1)[segments]
+    # Grey and pale, so that the only colours are those of the evidence.
+    grey = np.asarray(image, float) @ [0.299, 0.587, 0.114] if image.ndim == 3 else image
+    low, high = np.min(grey), np.max(grey)
+    ax.imshow(grey, cmap="gray", vmin=low - 0.25 * (high - low), vmax=high + 0.25 * (high - low))
+    colour = EVIDENCE((np.sign(share) + 1) / 2)
+    colour[..., 3] = 0.8 * np.abs(share) ** 0.7
+    ax.imshow(colour)
+    ax.add_collection(LineCollection(_outlines(segments), colors="0.45", linewidths=0.5))
+    ax.set(xticks=[], yticks=[], title=title)
+    if colorbar:
+        norm = plt.Normalize(-scale, scale)
+        ax.figure.colorbar(plt.cm.ScalarMappable(norm, EVIDENCE), ax=ax, fraction=0.046,
+                           label="against  ←  weight  →  for")
+    return ax
+
+
+def _outlines(segments):
+    """Line segments between the parts, in pixel coordinates; neighbours in a row are joined."""
+    lines = []
+    for cut, flip in ((segments, False), (segments.T, True)):
+        differs = np.diff(cut, axis=0) != 0  # between rows y and y + 1
+        edge = np.diff(np.pad(differs.astype(int), ((0, 0), (1, 1))), axis=1)
+        for (y, x0), (_, x1) in zip(np.argwhere(edge == 1), np.argwhere(edge == -1), strict=True):
+            line = [(x0 - 0.5, y + 0.5), (x1 - 0.5, y + 0.5)]
+            lines.append([p[::-1] for p in line] if flip else line)
+    return lines
+
+
+def evidence_bars(evidence, *, ax=None, title=""):
+    """Words or columns with their weights and 95 % intervals, heaviest on top.
+
+    `evidence` is what `explanation.top()` returns.
+    """
+    ax = _axes(ax)
+    y = np.arange(len(evidence))
+    weight = np.array([e.weight for e in evidence])
+    reach = np.array([[e.weight - e.low for e in evidence], [e.high - e.weight for e in evidence]])
+    ax.barh(y, weight, color=np.where(weight > 0, FOR, AGAINST), alpha=0.85,
+            xerr=reach, error_kw={"ecolor": "0.25", "elinewidth": 1, "capsize": 2})
+    ax.axvline(0, color="0.25", linewidth=0.8)
+    ax.set_yticks(y, [str(e.name) for e in evidence])
+    ax.invert_yaxis()
+    ax.set(xlabel="against  ←  weight  →  for", title=title)
+    return ax
+
+
+def deletion_insertion(curves, *, ax=None, title=""):
+    """The curves of `faithfulness.deletion_insertion`, with the band of random orders."""
+    ax = _axes(ax)
+    share = np.linspace(0, 1, len(curves.deletion))
+    low, middle, high = np.percentile(curves.random, [5, 50, 95], axis=0)
+    ax.fill_between(share, low, high, color="0.85", label="random orders, 5 to 95 %")
+    ax.plot(share, middle, color="0.5")
+    ax.plot(share, curves.deletion, color=AGAINST,
+            label=f"deletion, area {curves.deletion_area:.2f}")
+    ax.plot(share, curves.insertion[::-1], color=FOR,
+            label=f"lightest first, area {curves.insertion_area:.2f}")
+    ax.set(xlabel="share of the features switched off", ylabel="probability of the class",
+           ylim=(-0.03, 1.03), title=title)
+    ax.legend()
+    return ax
+
+
+def as_html(ax):
+    """The figure of an Axes as an `<img>` tag, the figure closed."""
+    file = io.BytesIO()
+    ax.figure.savefig(file, format="png", dpi=80, bbox_inches="tight", metadata={"Software": None})
+    plt.close(ax.figure)
+    return f'<img src="data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}">'
 
 
 # ----------------------------------------------------------------------------------- common parts

@@ -220,7 +220,7 @@ def fit(model, loss, optimizer, train, *, epochs, batch_size, rng, validation=No
                 bar.update()
             history.record(loss=total / seen, lr=optimizer.lr)
             if labels and scores.ndim == yb.ndim + 1:
-                history.record(accuracy=right / seen)
+                history.record(accuracy=float(right / seen))
             if clip_norm:
                 history.record(gradient_norm=float(np.mean(norms)))
             if validation is not None:
@@ -307,8 +307,8 @@ def confusion_matrix(predictions, y, classes=None):
     """
     found = as_labels(predictions, y)
     if classes is None:
-        scores = np.asarray(predictions)
-        classes = scores.shape[-1] if scores.ndim > np.ndim(y) else int(max(found.max(), y.max())) + 1
+        scored = np.ndim(predictions) > np.ndim(y)
+        classes = np.shape(predictions)[-1] if scored else int(max(found.max(), np.max(y))) + 1
     matrix = np.zeros((classes, classes), int)
     np.add.at(matrix, (y, found), 1)
     return matrix

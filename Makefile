@@ -1,0 +1,77 @@
+# `make` lists what there is to do. Every target builds the environment it needs, once.
+
+PYTHON ?=
+VENV ?= .venv
+PEERS ?= .venv-peers
+LAB_FLAGS ?=
+PYTEST_FLAGS ?=
+ONLY ?=
+export PYTHON
+
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+QUIET := TQDM_DISABLE=1
+# JupyterLab refuses the administrator, which is what everybody is inside a container.
+ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help lab test coverage full bench exercises render references parity links pins clean \
+	environment peers
+
+help:  ## list these targets
+	@echo "From scratch to ML"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1@\2/p' Makefile | \
+		awk -F@ '{ printf "%-18s %s\n", $$1, $$2 }'
+
+lab: environment  ## open the course in JupyterLab (LAB_FLAGS="--no-browser --port 9000" and the like)
+	@exec $(VENV)/bin/python -m jupyterlab --ServerApp.root_dir="$(CURDIR)" \
+		--LabApp.default_url=/lab/tree/notebooks/00_intro.ipynb $(ROOT_FLAG) $(LAB_FLAGS)
+
+test: environment  ## lint, test the library, run every notebook again and compare its outputs
+	$(VENV)/bin/python -m ruff check --output-format concise .
+	$(QUIET) $(VENV)/bin/python -m pytest --nbval tests $(NOTEBOOKS) $(PYTEST_FLAGS)
+
+coverage: environment  ## the lines and branches of scratchml that no test has seen
+	$(QUIET) $(VENV)/bin/python -m pytest --cov=scratchml tests $(PYTEST_FLAGS)
+
+full: environment  ## run the notebooks on the complete data sets, print one table of results
+	SCRATCHML_FULL=1 $(QUIET) $(VENV)/bin/python tools/full.py $(ONLY)
+
+bench: peers  ## measure the speed against PyTorch and lime, print one table
+	$(PEERS)/bin/python benchmarks/run.py
+
+parity: peers  ## compare every number with PyTorch itself (make test uses frozen values)
+	$(PEERS)/bin/python -m pytest tests/test_parity.py $(PYTEST_FLAGS)
+
+references: peers  ## freeze PyTorch's values anew for make test
+	$(PEERS)/bin/python tools/references.py
+
+exercises: environment  ## write the exercise copies of the notebooks
+	$(VENV)/bin/python tools/exercises.py
+
+links: environment  ## carry the repository's address from pyproject.toml to where it is shown
+	$(VENV)/bin/python tools/links.py
+
+render: environment  ## run the notebooks in place (ONLY=notebooks/01_nn.ipynb), then exercises and pictures
+	$(VENV)/bin/python tools/links.py
+	$(QUIET) $(VENV)/bin/python tools/render.py $(ONLY)
+	$(VENV)/bin/python tools/exercises.py
+	$(VENV)/bin/python tools/gallery.py
+
+pins:  ## choose new exact versions for requirements.txt (needs uv)
+	mkdir -p build
+	uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --upgrade \
+		--no-header --no-annotate --no-emit-index-url --extra course --extra test \
+		--output-file build/pins.txt pyproject.toml
+	{ sed -n '/^#/p' requirements.txt && cat build/pins.txt; } > build/requirements.txt
+	mv build/requirements.txt requirements.txt
+
+clean:  ## remove environments and everything made (not data/downloads, not your answers)
+	rm -rf $(VENV) $(PEERS) build .pytest_cache .ruff_cache .hypothesis .coverage *.egg-info
+	find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -prune -exec rm -rf {} +
+
+environment:
+	@sh tools/environment.sh "$(VENV)" requirements.txt
+
+peers:
+	@sh tools/environment.sh "$(PEERS)" requirements.txt requirements-peers.txt

@@ -1,0 +1,117 @@
+"""What the other scripts share: the list of notebooks, where they are published, safe writing."""
+
+import os
+import re
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Part(NamedTuple):
+    """One notebook of the course, and what the README says of it."""
+
+    name: str
+    minutes: int
+    able: str  # completes "after it, you can ..."
+
+
+COURSE = (
+    Part("00_intro", 15, "say what *deep* means, and show why deep networks failed, then worked"),
+    Part("01_nn", 45, "derive, write, check, train and tune a neural network that reads digits"),
+    Part("02_rnn", 45, "backpropagate through time, and classify and generate text"),
+    Part("03_cnn", 45, "derive convolution and its gradient, and see what a network sees"),
+    Part("04_lime", 30, "explain any model's predictions with LIME, and measure the explanation"),
+)
+
+
+def notebooks(root: Path = ROOT) -> list[Path]:
+    """The notebooks of the course, in order: notebooks/NN_name.ipynb."""
+    return sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+
+def published(root: Path = ROOT) -> tuple[str, str]:
+    """("owner/name", "branch or tag"), from the one line in pyproject.toml that says so."""
+    url = tomllib.loads((root / "pyproject.toml").read_text())["project"]["urls"]["Source"]
+    match = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+)/tree/([\w./-]+)", url)
+    if match is None:
+        raise SystemExit(
+            f"pyproject.toml: [project.urls] Source is {url!r}, "
+            "expected https://github.com/OWNER/NAME/tree/BRANCH"
+        )
+    return match[1], match[2]
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def text_of(notebook: nbformat.NotebookNode) -> str:
+    """The notebook as the text of its file, the same bytes each time."""
+    return nbformat.writes(notebook) + "\n"
+
+
+def write(path: Path, text: str) -> bool:
+    """Write the file whole or not at all; return whether it changed.
+
+    The text goes to a neighbour that replaces the file in one step: whoever reads at the same
+    time, or kills us half way, finds the old file or the new one.
+    """
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with open(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(beside, path.stat().st_mode & 0o777 if path.exists() else 0o644)
+        os.replace(beside, path)
+    except BaseException:
+        os.unlink(beside)
+        raise
+    return True
+
+
+def execute(notebook: nbformat.NotebookNode, folder: Path, on_cell=None) -> None:
+    """Run all cells in place, in a fresh kernel whose folder is `folder`.
+
+    Nothing of the person who runs it gets in: no IPython profile, no plotting backend, no Python
+    version in the metadata; so the same notebook gives the same bytes.
+    """
+    from nbclient import NotebookClient
+
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
+    os.environ.pop("MPLBACKEND", None)
+    with tempfile.TemporaryDirectory() as profile:
+        os.environ["IPYTHONDIR"] = profile
+        NotebookClient(
+            notebook,
+            kernel_name="python3",
+            timeout=None,
+            record_timing=False,
+            coalesce_streams=True,
+            on_cell_start=on_cell,
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
+            resources={"metadata": {"path": str(folder)}},
+        ).execute()
+    notebook.metadata["kernelspec"] = {
+        "display_name": "Python 3",
+        "language": "python",
+        "name": "python3",
+    }
+    notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+
+
+def shown(path: Path, root: Path = ROOT) -> str:
+    """The path as a person in the repository would type it."""
+    return path.relative_to(root).as_posix()

@@ -1,0 +1,42 @@
+"""Take the README's pictures out of the executed notebooks: `make render` keeps them the same.
+
+    python tools/gallery.py            write docs/*.png
+    python tools/gallery.py --check    exit 1 and name the pictures that are stale
+"""
+
+import base64
+import sys
+
+from course import ROOT, read
+
+# docs/NAME.png: (notebook, id of the cell, which of its figures)
+PICTURES = {
+    "bugs": ("01_nn", "planted-bugs", 0),
+}
+
+
+def picture(stem, cell_id, number):
+    """The bytes of one figure; a clear error when the notebook has no such cell or figure."""
+    for cell in read(ROOT / "notebooks" / f"{stem}.ipynb").cells:
+        if cell.id == cell_id:
+            figures = [o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", ())]
+            if number < len(figures):
+                return base64.b64decode(figures[number])
+    raise SystemExit(f"gallery: notebooks/{stem}.ipynb has no figure {number} in a cell {cell_id!r}")
+
+
+def main():
+    stale = []
+    for name, place in PICTURES.items():
+        path, data = ROOT / "docs" / f"{name}.png", picture(*place)
+        if not path.exists() or path.read_bytes() != data:
+            stale.append(f"docs/{name}.png")
+            if "--check" not in sys.argv:
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(data)
+    if stale and "--check" in sys.argv:
+        raise SystemExit(f"stale: {', '.join(stale)}; run `make render`")
+
+
+if __name__ == "__main__":
+    main()

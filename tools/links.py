@@ -1,0 +1,122 @@
+"""Carry the repository's address from pyproject.toml to every place that shows it.
+
+    python tools/links.py            rewrite them
+    python tools/links.py --check    change nothing; exit 1 and name the files that are stale
+
+The places: the generated blocks of README.md (how to fetch the course, the course table with its
+Binder and Colab links), the citation, and the setup cell of each notebook.
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+
+from course import COURSE, ROOT, notebooks, published, read, shown, text_of, write
+
+SETUP = """\
+# Setup: in Google Colab this fetches the course; everywhere else it does nothing.
+import os
+import sys
+
+if "google.colab" in sys.modules:
+    url = "https://github.com/{slug}"
+    os.system(f"cd /content; test -d course || git clone -q --depth=1 -b {branch} {{url}} course")
+    sys.path.insert(0, "/content/course")"""
+
+
+def binder(slug: str, branch: str, path: str) -> str:
+    return f"https://mybinder.org/v2/gh/{slug}/{branch}?urlpath=lab/tree/{path}"
+
+
+def colab(slug: str, branch: str, path: str) -> str:
+    return f"https://colab.research.google.com/github/{slug}/blob/{branch}/{path}"
+
+
+def course_table(root: Path, slug: str, branch: str) -> str:
+    """The README's table: one row for each notebook there is."""
+    present = {path.stem for path in notebooks(root)}
+    rows = [
+        "| notebook | minutes | after it, you can | read | your turn |",
+        "|---|---|---|---|---|",
+    ]
+    for part in COURSE:
+        if part.name not in present:
+            continue
+        path, exercise = f"notebooks/{part.name}.ipynb", f"notebooks/exercises/{part.name}.ipynb"
+        online = " · ".join(
+            f"[{where}]({link(slug, branch, target)})"
+            for target in (path, exercise)
+            for where, link in (("Binder", binder), ("Colab", colab))
+        ).split(" · ")
+        rows.append(
+            f"| [{part.name}]({path}) | {part.minutes} | {part.able} "
+            f"| {online[0]} · {online[1]} | [here]({exercise}) · {online[2]} · {online[3]} |"
+        )
+    to_come = [f"{p.name} ({p.minutes} minutes)" for p in COURSE if p.name not in present]
+    if to_come:
+        rows += ["", "To come: " + ", ".join(to_come) + "."]
+    return "\n".join(rows)
+
+
+def with_block(text: str, name: str, content: str, where: str) -> str:
+    """Replace what stands between `<!-- name: ... -->` and `<!-- end of name -->`."""
+    pattern = rf"(<!-- {name}\b[^\n]*-->\n).*?(<!-- end of {name} -->)"
+    new, count = re.subn(pattern, lambda m: m[1] + content + "\n" + m[2], text, flags=re.DOTALL)
+    if count != 1:
+        raise SystemExit(
+            f"{where}: expected one block '<!-- {name}: ... -->' to '<!-- end of {name} -->', "
+            f"found {count}"
+        )
+    return new
+
+
+def with_setup(notebook: nbformat.NotebookNode, slug: str, branch: str) -> nbformat.NotebookNode:
+    """Make the first code cell the setup cell; insert it where there is none."""
+    codes = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    if not codes or (codes[0].get("id") != "setup" and not codes[0].source.startswith("# Setup:")):
+        cell = nbformat.v4.new_code_cell()
+        first = notebook.cells.index(codes[0]) if codes else len(notebook.cells)
+        notebook.cells.insert(first, cell)
+        codes.insert(0, cell)
+    codes[0]["id"] = "setup"
+    codes[0].source = SETUP.format(slug=slug, branch=branch)
+    return notebook
+
+
+def wanted_texts(root: Path = ROOT) -> dict[Path, str]:
+    """What each file should contain."""
+    slug, branch = published(root)
+    readme, citation = root / "README.md", root / "CITATION.cff"
+    text = readme.read_text(encoding="utf-8")
+    clone = f"```sh\ngit clone https://github.com/{slug} && cd {slug.split('/')[1]}\n```"
+    text = with_block(text, "clone", clone, "README.md")
+    text = with_block(text, "course", course_table(root, slug, branch), "README.md")
+    wanted = {readme: text}
+    line = f'repository-code: "https://github.com/{slug}"'
+    wanted[citation] = re.sub(
+        r"^repository-code:.*$", line, citation.read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    for path in notebooks(root):
+        wanted[path] = text_of(with_setup(read(path), slug, branch))
+    return wanted
+
+
+def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
+    parser = argparse.ArgumentParser(description="Carry the repository's address around.")
+    parser.add_argument("--check", action="store_true", help="only say which files are stale")
+    check = parser.parse_args(arguments).check
+    stale = False
+    for path, text in wanted_texts(root).items():
+        if check and path.read_text(encoding="utf-8") != text:
+            print(f"{shown(path, root)} is stale: run `make links`", file=sys.stderr)
+            stale = True
+        elif not check and write(path, text):
+            print(f"wrote {shown(path, root)}")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

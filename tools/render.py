@@ -1,0 +1,33 @@
+"""Run the notebooks in place, so that their saved outputs are what the code gives today.
+
+    python tools/render.py [notebooks/01_nn.ipynb ...]     all of them by default
+
+Run twice, the files stay the same, byte for byte. A notebook that fails is left as it was.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from nbclient.exceptions import CellExecutionError
+
+from course import execute, notebooks, read, shown, text_of, write
+
+
+def main(arguments: list[str]) -> int:
+    failed = 0
+    for path in [Path(name).resolve() for name in arguments] or notebooks():
+        notebook, start = read(path), time.perf_counter()
+        try:
+            execute(notebook, path.parent)
+        except CellExecutionError as error:
+            print(f"{shown(path)} failed and stays as it was:\n{error}", file=sys.stderr)
+            failed += 1
+            continue
+        state = "rewritten" if write(path, text_of(notebook)) else "unchanged"
+        print(f"{shown(path)} {state}, {time.perf_counter() - start:.0f} s", flush=True)
+    return min(failed, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
