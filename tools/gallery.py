@@ -19,10 +19,11 @@ def picture(stem, cell_id, number):
     """The bytes of one figure; a clear error when the notebook has no such cell or figure."""
     for cell in read(ROOT / "notebooks" / f"{stem}.ipynb").cells:
         if cell.id == cell_id:
-            figures = [o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", ())]
+            data = [o.get("data", {}) for o in cell.outputs]
+            figures = [d["image/png"] for d in data if "image/png" in d]
             if number < len(figures):
                 return base64.b64decode(figures[number])
-    raise SystemExit(f"gallery: notebooks/{stem}.ipynb has no figure {number} in a cell {cell_id!r}")
+    raise SystemExit(f"notebooks/{stem}.ipynb has no figure {number} in a cell {cell_id!r}")
 
 
 def main():
