@@ -9,7 +9,10 @@ ONLY ?=
 export PYTHON
 
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
-QUIET := TQDM_DISABLE=1
+# The matrices of the course are small: a second thread gains little, and costs much when the cores
+# are shared, because it waits by spinning.
+CALM := OPENBLAS_NUM_THREADS=1
+QUIET := TQDM_DISABLE=1 $(CALM)
 # JupyterLab refuses the administrator, which is what everybody is inside a container.
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -24,7 +27,7 @@ help:  ## list these targets
 		awk -F@ '{ printf "%-18s %s\n", $$1, $$2 }'
 
 lab: environment  ## open the course in JupyterLab (LAB_FLAGS="--no-browser --port 9000" and the like)
-	@exec $(VENV)/bin/python -m jupyterlab --ServerApp.root_dir="$(CURDIR)" \
+	@exec env $(CALM) $(VENV)/bin/python -m jupyterlab --ServerApp.root_dir="$(CURDIR)" \
 		--LabApp.default_url=/lab/tree/notebooks/00_intro.ipynb $(ROOT_FLAG) $(LAB_FLAGS)
 
 test: environment  ## lint, test the library, run every notebook again and compare its outputs
@@ -45,6 +48,7 @@ parity: peers  ## compare every number with PyTorch itself (make test uses froze
 
 references: peers  ## freeze PyTorch's values anew for make test
 	$(PEERS)/bin/python tools/references.py
+	$(PEERS)/bin/python tools/references_lime.py
 
 exercises: environment  ## write the exercise copies of the notebooks
 	$(VENV)/bin/python tools/exercises.py

@@ -32,7 +32,7 @@ COLUMNS = {  # key of a row: (heading, how to write it)
     "feature": ("feature", "{}"), "peer": ("peer", "{}"), "threads": ("threads", "{}"),
     "ours_ms": ("ours, ms", "{:.1f}"), "peer_ms": ("peer, ms", "{:.1f}"),
     "ratio": ("ratio", "{:.2f}"), "bound": ("bound", "{:.2f}"),
-    "share": ("share of sgemm rate", "{:.0%}"),
+    "share": ("share of sgemm rate", "{:.0%}"), "note": ("note", "{}"),
 }
 
 
@@ -199,7 +199,7 @@ def main():
         print(f"over its bound: {row['feature']}, {row['ratio']:.2f} > {row['bound']:.2f}")
     write(HERE / "results.md",
           f"# Speed\n\nMade by `make bench`; medians of pairs measured in turn.\n{conditions()}\n\n"
-          f"{text}\n\nThe ratio is ours over the peer's: below 1 we are faster. The last column is "
+          f"{text}\n\nThe ratio is ours over the peer's: below 1 we are faster. The share is "
           "the rate of our\nmatrix products over that of one large float32 product on the same "
           "threads.\n")
     return 1 if missed(found) else 0

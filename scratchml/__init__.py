@@ -12,4 +12,9 @@ from .training import (
     predict, accuracy, confusion_matrix, random_shift, save_weights, load_weights,
 )
 from .checks import gradient_check, same, same_steps, batches_check, CheckFailed
+from .lime import (
+    sample_masks, mask_distance, exponential_kernel, fit_surrogate, Surrogate, Explanation,
+    explain_image, explain_text, explain_tabular, superpixels, grid_segments, pick,
+)
+from .faithfulness import deletion_insertion, stability, randomised_weights, recovery
 from . import datasets

@@ -383,17 +383,18 @@ def image_evidence(image, segments, weights, *, ax=None, title="", scale=None, c
     # Grey and pale, so that the only colours are those of the evidence.
     grey = np.asarray(image, float) @ [0.299, 0.587, 0.114] if image.ndim == 3 else image
     low, high = np.min(grey), np.max(grey)
-    ax.imshow(grey, cmap="gray", vmin=low - 0.25 * (high - low), vmax=high + 0.25 * (high - low))
+    ax.imshow(grey, cmap="gray", vmin=low - 0.8 * (high - low), vmax=high + 0.1 * (high - low))
     colour = EVIDENCE((np.sign(share) + 1) / 2)
-    colour[..., 3] = 0.8 * np.abs(share) ** 0.7
+    colour[..., 3] = 0.85 * np.abs(share)
     ax.imshow(colour)
     ax.add_collection(LineCollection(_outlines(segments), colors="0.45", linewidths=0.5))
-    ax.set(xticks=[], yticks=[], title=title)
+    ax.set(xticks=[], yticks=[])
+    ax.grid(False)
     if colorbar:
         norm = plt.Normalize(-scale, scale)
         ax.figure.colorbar(plt.cm.ScalarMappable(norm, EVIDENCE), ax=ax, fraction=0.046,
                            label="against  ←  weight  →  for")
-    return ax
+    return _label(ax, title)
 
 
 def _outlines(segments):
@@ -422,25 +423,24 @@ def evidence_bars(evidence, *, ax=None, title=""):
     ax.axvline(0, color="0.25", linewidth=0.8)
     ax.set_yticks(y, [str(e.name) for e in evidence])
     ax.invert_yaxis()
-    ax.set(xlabel="against  ←  weight  →  for", title=title)
-    return ax
+    return _label(ax, title, "against  ←  weight  →  for")
 
 
 def deletion_insertion(curves, *, ax=None, title=""):
     """The curves of `faithfulness.deletion_insertion`, with the band of random orders."""
     ax = _axes(ax)
     share = np.linspace(0, 1, len(curves.deletion))
-    low, middle, high = np.percentile(curves.random, [5, 50, 95], axis=0)
+    low, high = np.percentile(curves.random, [5, 95], axis=0)
     ax.fill_between(share, low, high, color="0.85", label="random orders, 5 to 95 %")
-    ax.plot(share, middle, color="0.5")
+    ax.plot(share, curves.random.mean(axis=0), color="0.5",
+            label=f"their mean, area {curves.random_area:.2f}")
     ax.plot(share, curves.deletion, color=AGAINST,
-            label=f"deletion, area {curves.deletion_area:.2f}")
+            label=f"best evidence off first (deletion), area {curves.deletion_area:.2f}")
     ax.plot(share, curves.insertion[::-1], color=FOR,
-            label=f"lightest first, area {curves.insertion_area:.2f}")
-    ax.set(xlabel="share of the features switched off", ylabel="probability of the class",
-           ylim=(-0.03, 1.03), title=title)
+            label=f"best evidence off last (insertion), area {curves.insertion_area:.2f}")
+    ax.set(ylim=(-0.03, 1.03))
     ax.legend()
-    return ax
+    return _label(ax, title, "share of the parts switched off", "probability of the class")
 
 
 def as_html(ax):

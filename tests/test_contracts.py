@@ -542,9 +542,9 @@ def test_any_stack_of_layers_passes_the_gradient_check(seed):
     for _ in range(rng.integers(1, 5)):
         out = int(rng.integers(1, 5))
         layers += [Linear(width, out, rng=rng),
-                   [Sigmoid(), Tanh(), LeakyReLU(0.2), Dropout(0.1, rng=rng)][rng.integers(4)]]
+                   [Sigmoid(), Tanh(), LeakyReLU(0.2)][rng.integers(3)]]
         width = out
     model = Sequential(*layers)
     for p in model.parameters().values():
-        p += 0.1 * rng.standard_normal(p.shape)  # biases at 0 keep silenced rows on every kink
+        p += 0.1 * rng.standard_normal(p.shape)  # no biases at 0, where every kink lies
     gradient_check(model, rng.standard_normal(shape), rng=rng, limit=30)

@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scratchml import plots
+from scratchml.faithfulness import Curves
+from scratchml.lime import Evidence
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -40,6 +42,12 @@ def data():
                        (1986, "backpropagation", "idea")],), {}),
         "network": (([3, 12, 2],), {"weights": [rng.normal(size=(3, 12)),
                                                 rng.normal(size=(12, 2))]}),
+        "image_evidence": ((rng.random((8, 8)), np.arange(64).reshape(8, 8) // 16,
+                            rng.normal(size=4)), {}),
+        "evidence_bars": (([Evidence("engine", 0.3, 0.2, 0.4, 0),
+                            Evidence("moon", -0.2, -0.3, -0.1, 1)],), {}),
+        "deletion_insertion": ((Curves(np.linspace(1, 0, 5), np.linspace(0, 1, 5),
+                                       rng.random((3, 5)), 0.5, 0.5, 0.5),), {}),
         "bars": ((np.array([0.8, 0.9]), ["nearest mean", "network"], np.array([0.02, 0.01])), {}),
     }
 
@@ -64,7 +72,7 @@ def texts(ax):
 def test_every_function_is_tested():
     public = [name for name, value in vars(plots).items() if callable(value)
               and getattr(value, "__module__", "") == plots.__name__ and not name.startswith("_")]
-    assert sorted(public) == sorted([*NAMES, "style", "signed_norm"])
+    assert sorted(public) == sorted([*NAMES, "style", "signed_norm", "as_html"])
 
 
 @pytest.mark.parametrize("name", NAMES)

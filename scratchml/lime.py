@@ -1,0 +1,671 @@
+"""Why does a model answer as it does here? LIME (Ribeiro, Singh, Guestrin, 2016), and no more.
+
+Switch parts of one input off at random, ask the model each time, and fit a small linear model to
+the answers, the nearer ones counting more. Its coefficients are the explanation. The model is only
+`predict(batch) -> (n, classes)` probabilities: nothing here knows what is inside.
+"""
+
+import html
+import math
+import re
+import unicodedata
+import warnings
+from collections import namedtuple
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from .training import progress_bar
+
+DESIGNS = ("iid", "paired", "orthogonal")
+FOR, AGAINST = "#0072b2", "#d55e00"  # blue and vermilion: told apart by colour-blind readers too
+
+
+def sample_masks(n, d, *, rng, kind="image", design="iid"):
+    """Which of `d` parts stay on in each of `n` perturbed copies: `(n, d)` bool, row 0 all on.
+
+    `kind="image"`: each part is on with probability 1/2. `kind="text"`: the number of parts
+    switched off is uniform in 1..d, and so is the choice of parts given their number.
+
+    One row alone looks the same in every design; they differ in how the rows hang together.
+    `"iid"` draws them one by one (LIME). `"paired"` follows each by its opposite: what goes wrong
+    in one goes wrong the other way round in the next. `"orthogonal"` also takes the pairs from the
+    rows of a Hadamard matrix, where any two parts agree exactly half of the time.
+
+    Raises ValueError for fewer than 2 masks, no part, an unknown kind or an unknown design.
+
+    Derived in notebooks/04_lime.ipynb, section *Perturb, weigh, fit*; the designs in section
+    *Does it work?*.
+    """
+    if n < 2 or d < 1 or kind not in ("image", "text") or design not in DESIGNS:
+        raise ValueError("sample_masks expects n >= 2 masks of d >= 1 parts, kind 'image' or "
+                         f"'text', design in {DESIGNS}, got n={n}, d={d}, {kind!r}, {design!r}")
+    rows = n - 1 if design == "iid" else n // 2
+    u = rng.random((rows, d))  # parts go off in the order of these numbers
+    off = rng.integers(1, d + 1, rows)
+    if design == "orthogonal":
+        u = (_hadamard_bits(rows, d, rng) + u) / 2
+    if design != "iid":  # the opposite of the first k off: the last d + 1 - k off
+        u = np.stack([u, 1 - u], axis=1).reshape(-1, d)[: n - 1]
+        off = np.stack([off, d + 1 - off], axis=1).ravel()[: n - 1]
+    last = np.take_along_axis(np.sort(u), off[:, None] - 1, axis=1) if kind == "text" else 0.5
+    return np.vstack([np.ones((1, d), bool), u > last])
+
+
+def _hadamard_bits(rows, d, rng):
+    """Random 0/1 rows, block by block; in a block any two columns agree in half of the rows."""
+    size = 1 << d.bit_length()  # the power of 2 above d, as column 0 is constant
+    i = np.stack([rng.permutation(size) for _ in range(-(-rows // size))])[:, :, None]
+    j = np.stack([1 + rng.permutation(size - 1)[:d] for _ in i])[:, None, :]
+    flip = rng.integers(0, 2, (len(i), 1, d))
+    return ((np.bitwise_count(i & j) + flip) % 2).reshape(-1, d)[:rows]
+
+
+def mask_distance(Z):
+    """Cosine distance of each mask to the all-ones mask: `D = 1 - sqrt(k / d)` with k of d on.
+
+    Shapes: `(n, d)` in, `(n,)` out, each in [0, 1].
+
+    Derived in notebooks/04_lime.ipynb, section *Perturb, weigh, fit*.
+    """
+    return 1 - np.sqrt(np.mean(Z, axis=1))
+
+
+def exponential_kernel(D, width=0.25):
+    """How much a sample at distance `D` counts: `sqrt(exp(-D^2 / width^2))`, as LIME has it.
+
+    Shapes: `(n,)` in, `(n,)` out, each in [0, 1]. Raises ValueError for a width of 0 or less.
+
+    Derived in notebooks/04_lime.ipynb, section *Perturb, weigh, fit*.
+    """
+    if not width > 0:
+        raise ValueError(f"exponential_kernel expects a width above 0, got {width}")
+    return np.exp(-((np.asarray(D) / width) ** 2) / 2)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Surrogate:
+    """The linear model that stands in for the real one near one input.
+
+    `coef` and `stderr` are `(d, classes)`; `intercept`, `local_prediction` (its answer to row 0),
+    `r2` (weighted, in-sample) and `r2_loo` (leave-one-out) are `(classes,)`; `effective_samples`
+    is `sum(w)^2 / sum(w^2)`. What cannot be told is NaN: R^2 of constant answers, and errors when
+    a sample decides its own fit.
+
+    Derived in notebooks/04_lime.ipynb, section *Perturb, weigh, fit*; its quality in section
+    *How good is an explanation?*.
+    """
+
+    coef: np.ndarray
+    stderr: np.ndarray
+    intercept: np.ndarray
+    local_prediction: np.ndarray
+    r2: np.ndarray
+    r2_loo: np.ndarray
+    effective_samples: float
+
+    @property
+    def interval(self):
+        """Both ends of the 95 % intervals, `coef -+ 1.96 stderr`: `(2, d, classes)`."""
+        return self.coef + np.array([-1.96, 1.96])[:, None, None] * self.stderr
+
+
+def fit_surrogate(Z, Y, weights, *, alpha=1.0, features=None, select="auto", paired=False):
+    """Fit `Y ~ intercept + Z @ coef` by weighted ridge regression, all classes at once.
+
+    With Z and Y centred by their weighted means and their rows scaled by `sqrt(w)`:
+    `(Z'Z + alpha I) coef = Z'Y`, by one Cholesky factor; the intercept is not penalised.
+    Shapes: Z `(n, d)`, row 0 the original; Y `(n, classes)`; weights `(n,)`.
+
+    `features` keeps that many per class, chosen as LIME does: `select="forward_selection"` adds
+    the one that raises R^2 most, again and again; `"highest_weights"` takes the largest
+    `|coef * Z[0]|` of a ridge with alpha 0.01; `"auto"` is the former up to 6 features, the latter
+    above; `"none"` keeps all. The others get coefficient 0.
+
+    Standard errors are the sandwich's, with residuals over `sqrt(1 - leverage)` (HC2), so the
+    noise need not be constant. They say how far another draw of masks would lead, at this alpha
+    and this choice of features. `paired` masks hang together two by two, and so do their errors.
+
+    Raises ValueError for shapes that do not fit, NaN, negative or only zero weights, and for
+    features that the samples do not determine when alpha is 0.
+
+    Derived in notebooks/04_lime.ipynb, section *Perturb, weigh, fit*; the errors (White, 1980) in
+    section *How good is an explanation?*.
+    """
+    Z, Y, w = (np.asarray(a, np.float64) for a in (Z, Y, weights))
+    if (Z.ndim, Y.ndim, w.ndim) != (2, 2, 1) or not len(Z) == len(Y) == len(w) > 0:
+        raise ValueError("fit_surrogate expects Z (n, d), Y (n, classes) and weights (n,), "
+                         f"got {Z.shape}, {Y.shape} and {w.shape}")
+    if not all(np.isfinite(a).all() for a in (Z, Y, w)) or min(alpha, w.min()) < 0 or w.sum() == 0:
+        raise ValueError("fit_surrogate expects finite numbers, alpha >= 0 and weights >= 0, not "
+                         "all of them 0")
+    share = w / w.sum()
+    centre, level = share @ Z, share @ Y
+    X, R = np.sqrt(w)[:, None] * (Z - centre), np.sqrt(w)[:, None] * (Y - level)
+    varies = np.ptp(Y, axis=0) > 1e-12 * np.abs(Y).max(axis=0)
+    R *= varies  # rounding is no answer
+    total = np.where(varies, (R**2).sum(axis=0), np.nan)
+
+    coef, variance = np.zeros((2, Z.shape[1], Y.shape[1]))
+    r2, r2_loo = np.empty((2, Y.shape[1]))
+    for chosen, k in _choices(X, R, Z[0], features, select):
+        part = X[:, chosen]
+        P = _normal_solve(part, alpha)
+        beta = P.T @ R[:, k]
+        e = R[:, k] - part @ beta
+        spare = 1 - share - np.einsum("ij,ij->i", part, P)  # 1 - leverage
+        spare = np.where(spare > 1e-9, spare, np.nan)[:, None]
+        coef[chosen, k] = beta
+        variance[chosen, k] = (_paired_variance(part, P, e, share) if paired
+                               else (P**2).T @ (e**2 / spare))
+        r2[k] = 1 - (e**2).sum(axis=0) / total[k]
+        r2_loo[k] = 1 - ((e / spare) ** 2).sum(axis=0) / total[k]
+    intercept = level - centre @ coef
+    return Surrogate(coef=coef, stderr=np.sqrt(variance), intercept=intercept, r2=r2, r2_loo=r2_loo,
+                     local_prediction=intercept + Z[0] @ coef,
+                     effective_samples=float(1 / (share**2).sum()))
+
+
+def _normal_solve(X, alpha):
+    """`P = X (X'X + alpha I)^-1`, `(n, d)`, by Cholesky: then `P' R` are the coefficients."""
+    A = X.T @ X + alpha * np.eye(X.shape[1])
+    if alpha < 1e-6 and not np.linalg.cond(A) < 1e12:
+        raise ValueError(f"fit_surrogate: {len(X)} samples do not determine {X.shape[1]} features "
+                         f"with alpha={alpha:g}; take more samples, fewer features, or alpha > 0")
+    half = np.linalg.inv(np.linalg.cholesky(A))
+    return X @ (half.T @ half)
+
+
+def _paired_variance(X, P, e, share):
+    """Variances `(d, classes)` when rows 1 and 2, 3 and 4, ... hang together (CR2).
+
+    As HC2, but each pair's residuals are multiplied by the inverse root of its `I - leverage`,
+    and its two scores are added before they are squared (Bell, McCaffrey, 2002).
+    """
+    root = np.sqrt(share)[:, None]  # the intercept's part of the leverage
+    X, P, e = (np.concatenate([0 * a[:1], a, 0 * a[len(a) - 1 + len(a) % 2 :]])
+               .reshape(-1, 2, a.shape[1]) for a in (np.hstack([X, root]), np.hstack([P, root]), e))
+    value, vector = np.linalg.eigh(np.eye(2) - P @ X.transpose(0, 2, 1))
+    value = np.where(value > 1e-9, value, np.nan)
+    e = vector @ (vector.transpose(0, 2, 1) @ e / np.sqrt(value)[..., None])
+    scores = ((P[..., :-1] * e[..., k, None]).sum(axis=1) for k in range(e.shape[2]))
+    return np.stack([(score**2).sum(axis=0) for score in scores], axis=1)
+
+
+def _choices(X, R, original, features, select):
+    """Which features to use, for which classes."""
+    known = ("auto", "none", "forward_selection", "highest_weights")
+    if select not in known or (features is not None and features < 1):
+        raise ValueError(f"fit_surrogate expects features >= 1, got {features}, and select in "
+                         f"{known}, got {select!r}")
+    if features is None or select == "none":
+        return [(slice(None), slice(None))]
+    if select == "forward_selection" or (select == "auto" and features <= 6):
+        A, B = X.T @ X, X.T @ R
+        chosen = [_forward_selection(A, b, min(features, len(A))) for b in B.T]
+    else:
+        size = np.abs(_normal_solve(X, 0.01).T @ R * original[:, None])
+        chosen = np.argsort(-size, axis=0, kind="stable")[:features].T
+    return [(some, slice(k, k + 1)) for k, some in enumerate(chosen)]
+
+
+def _forward_selection(A, b, features):
+    """Add the feature that raises R^2 most, again and again; `A = X'X`, `b = X'y`.
+
+    Feature j explains `b_j^2 / A_jj` more once A and b are cleared of the features already in:
+    one elimination step each, instead of a regression for every candidate.
+    """
+    scale, chosen = A.diagonal(), []
+    for _ in range(features):
+        free = A.diagonal() > 1e-10 * scale  # not a combination of those already in
+        gain = np.divide(b**2, A.diagonal(), out=np.zeros_like(b), where=free)
+        gain[chosen] = -1
+        j = int(gain.argmax())
+        chosen.append(j)
+        if free[j]:
+            share = A[:, j] / A[j, j]
+            A, b = A - np.outer(share, A[j]), b - share * b[j]
+    return np.array(chosen)
+
+
+def predict_masks(predict, perturb, Z, *, batch_size=256, progress=False, check=None):
+    """The model's probabilities for the perturbed inputs of masks Z: `(n, d)` to `(n, classes)`.
+
+    `perturb(masks, out)` builds a batch, where it can in the memory of the one before: a `predict`
+    that keeps its batch must copy it. `check(p)` sees the first row before the rest is asked for.
+
+    Raises ValueError when `predict` does not return probabilities. What `predict` itself raises
+    passes through, with a note which batch it was.
+
+    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
+    """
+    if batch_size < 1:
+        raise ValueError(f"predict_masks expects a batch_size of at least 1, got {batch_size}")
+    answers, out = [], None
+    with closing(progress_bar(len(Z), progress)) as bar:
+        for start in range(0, len(Z), batch_size):
+            batch = perturb(Z[start : start + batch_size], out)
+            out = out if start else batch
+            stop, number = start + len(batch), len(answers)
+            where = f"batch {number} (samples {start} to {stop - 1} of {len(Z)})"
+            try:
+                P = predict(batch)
+            except Exception as error:
+                error.add_note(f"predict raised this for {where}")
+                raise
+            answers.append(_probabilities(P, len(batch), answers, where))
+            if start == 0 and check:
+                check(answers[0][0])
+            bar.update(len(batch))
+    return np.concatenate(answers)
+
+
+def _probabilities(P, n, before, where):
+    P = np.asarray(P, np.float64)
+    if P.ndim != 2 or len(P) != n or (before and P.shape[1] != before[0].shape[1]):
+        expected = before[0].shape[1] if before else "classes"
+        problem = (f"expected ({n}, {expected}), got {P.shape}; with one p for two classes: "
+                   "np.column_stack([1 - p, p])")
+    elif not np.isfinite(P).all():
+        problem = f"NaN or infinity, first in row {np.isfinite(P).all(axis=1).argmin()}"
+    elif (P < -1e-6).any() or (np.abs(P.sum(axis=1) - 1) > 1e-2).any():
+        problem = "they lie outside [0, 1] or do not sum to 1; apply softmax to scores"
+    else:
+        return P
+    raise ValueError(f"predict must return probabilities, for {where}: {problem}")
+
+
+def blend(image, hidden, segments, Z, out=None):
+    """Copies of `image` with the parts that a mask has off taken from `hidden`.
+
+    Shapes: `(H, W)` or `(H, W, 3)` images, segments `(H, W)` in 0..d-1, Z `(n, d)`;
+    out: `(n, *image.shape)`, written into `out` when given. Same as
+    `np.where(Z[:, segments], image, hidden)`, several times faster: `hidden ^ (both & on)`, where
+    `both = image ^ hidden` and `on` has all bits set or none, works on the bits of any dtype.
+
+    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
+    """
+    if out is None:
+        out = np.empty((len(Z), *image.shape), image.dtype)
+    bits = np.dtype(f"u{image.itemsize}")
+    index = segments if image.ndim == 2 else np.repeat(segments[..., None], image.shape[2], axis=2)
+    both = image.view(bits) ^ hidden.view(bits)
+    on = np.asarray(Z).astype(bits) * np.iinfo(bits).max
+    for row, mask in zip(out.view(bits), on, strict=False):  # the last batch leaves some of out
+        np.take(mask, index, out=row, mode="clip")  # "raise" would buffer the output
+        row &= both
+        row ^= hidden.view(bits)
+    return out[: len(Z)]
+
+
+def remove_words(table, owner, Z, out=None):
+    """Texts without the words that a mask has off: `(n, d)` masks to n strings.
+
+    Row i of `table` has what pieces 8i to 8i + 7 read like, for each of their 256 masks: a text is
+    then put together from the bytes of its mask. `owner` is the feature of each piece.
+
+    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
+    """
+    byte = np.packbits(np.asarray(Z, bool)[:, owner], axis=1)
+    return ["".join(row) for row in table[np.arange(len(table)), byte].tolist()]
+
+
+def _readings(pieces, mask_token):
+    """The table of `remove_words`."""
+    pairs = [(gap + (mask_token or "") * (i >= 0), gap + word) for gap, word, i in pieces]
+    pairs += [("", "")] * (-len(pairs) % 8)
+    table = []
+    for start in range(0, len(pairs), 8):
+        texts = [""]
+        for pair in pairs[start : start + 8]:
+            texts = [text + reading for text in texts for reading in pair]
+        table.append(texts)
+    return np.array(table, dtype=object)
+
+
+class Evidence(namedtuple("Evidence", "name weight low high index")):
+    """What one feature says: its `weight` with the 95 % interval, and its row in `coef`."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Explanation(Surrogate):
+    """Why the model answers as it does for one input: a `Surrogate` and what it was fitted to.
+
+    `prediction` is the model's own answer, `(classes,)`, to be held against `local_prediction`;
+    `labels` are the classes asked for. `names` are the features: segment numbers, words or columns.
+    `masks`, `predictions` and `weights` are the samples, to fit again (with another kernel, say)
+    without asking again; `perturb(masks)` are the inputs. For tables the masks are scaled rows.
+    Images have `image` and `segments` (numbered from 0, as `coef` is), texts have `pieces`:
+    (gap, word, feature of the word).
+
+    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
+    """
+
+    names: list
+    labels: list
+    class_names: list | None
+    prediction: np.ndarray
+    masks: np.ndarray
+    predictions: np.ndarray
+    weights: np.ndarray
+    perturb: Any
+    image: np.ndarray | None = None
+    segments: np.ndarray | None = None
+    pieces: list | None = None
+
+    def label(self, label=None):
+        """The number of a class given by number or name; by default the first of `labels`."""
+        return self.labels[0] if label is None else _label(label, self.prediction, self.class_names)
+
+    def top(self, label=None, k=10):
+        """The `k` features that weigh most for `label`, heaviest first: a list of `Evidence`.
+
+        Raises ValueError for an unknown label.
+        """
+        c = self.label(label)
+        rows = np.stack([self.coef[:, c], *self.interval[..., c]], axis=1).tolist()
+        order = np.argsort(-np.abs(self.coef[:, c]), kind="stable")[:k].tolist()
+        return [Evidence(self.names[i], *rows[i], i) for i in order if rows[i][0] != 0]
+
+    def summary(self, label=None, k=10):
+        """A few lines of text: how good the explanation is, and its heaviest features."""
+        rows = [f"  {e.weight:+.3f}  [{e.low:+.3f}, {e.high:+.3f}]  {e.name}"
+                for e in self.top(label, k)]
+        return "\n".join([self.headline(label), *(rows or ["  nothing matters"])])
+
+    def headline(self, label=None):
+        """One line: the class, what model and surrogate say, and how well they agree."""
+        c = self.label(label)
+        name = f" ({self.class_names[c]})" if self.class_names else ""
+        return (f"class {c}{name}: model {self.prediction[c]:.3f}, surrogate "
+                f"{self.local_prediction[c]:.3f}, R² {self.r2[c]:.3f} (leave-one-out "
+                f"{self.r2_loo[c]:.3f}), {len(self.weights)} samples worth "
+                f"{self.effective_samples:.0f}")
+
+    def __repr__(self):
+        return f"<Explanation of {len(self.names)} features, {self.headline()}>"
+
+    def plot(self, label=None, ax=None, **options):
+        """Draw the evidence as bars, or over the image, and return the Axes; options as in `plots`.
+
+        Over an image, parts whose interval contains 0 stay clear.
+        """
+        from . import plots
+
+        if self.image is None:
+            return plots.evidence_bars(self.top(label, options.pop("k", 10)), ax=ax, **options)
+        c = self.label(label)
+        low, high = self.interval[..., c]
+        weights = np.where((low <= 0) & (high >= 0), 0, self.coef[:, c])
+        return plots.image_evidence(self.image, self.segments, weights, ax=ax, **options)
+
+    def _repr_html_(self):
+        shown = self.labels[:2]
+        return "".join(self._section(c, 10_400 // len(shown)) for c in shown)
+
+    def _section(self, c, room):
+        """One class: headline; picture, or `room` bytes of text with what is sure in it; bars."""
+        top, middle = self.top(c, 30), ""
+        full = max((abs(e.weight) for e in top), default=1)
+        colour = {e.index: FOR if e.weight > 0 else AGAINST for e in top}
+        tint = {e.index: f"{colour[e.index]}{30 + round(140 * abs(e.weight) / full):x}"
+                for e in top if not e.low <= 0 <= e.high}
+        if self.image is not None:
+            from . import plots
+
+            middle = plots.as_html(self.plot(c))
+        for gap, word, i in self.pieces or ():
+            part = _escape(gap) + _escape(word)
+            if i in tint:
+                part = f'{_escape(gap)}<span style="background:{tint[i]}">{_escape(word)}</span>'
+            room -= len(part.encode(errors="replace"))
+            if room < 0:
+                middle += " … <i>(the text goes on)</i>"
+                break
+            middle += part
+        bars = "".join(
+            f'<div><span style="background:linear-gradient(90deg,{colour[e.index]}90 '
+            f'{abs(e.weight) / full:.0%},#0000 0);display:inline-block;width:16em">'
+            f"{_escape(e.name, 25)}</span> {e.weight:+.3f} <small>[{e.low:+.3f}, {e.high:+.3f}]"
+            "</small></div>" for e in top[:10])
+        return (f'<div style="margin:1em 0"><b>{_escape(self.headline(c), 200)}</b>'
+                f'<p style="white-space:pre-wrap;line-height:1.6">{middle}</p>'
+                f"{bars or 'nothing matters'}</div>")
+
+
+def _escape(text, longest=100):
+    return html.escape(text if len(text := str(text)) <= longest else text[: longest - 1] + "…")
+
+
+def _label(label, p, class_names):
+    if class_names and label in class_names:
+        return class_names.index(label)
+    if isinstance(label, (int, np.integer)) and 0 <= label < len(p):
+        return int(label)
+    raise ValueError(f"unknown label {label!r}: predict returns {len(p)} classes, "
+                     f"0 to {len(p) - 1}" + (f" or {class_names}" if class_names else ""))
+
+
+def _explain(predict, perturb, names, Z, D, source, *, batch_size, paired=False, width=0.25,
+             labels=None, alpha=1.0, features=None, select="auto", class_names=None, progress=True):
+    """What images, texts and tables have in common: ask, weigh, fit."""
+    found, class_names = [], None if class_names is None else list(class_names)
+
+    def check(p):
+        if class_names and len(class_names) != len(p):
+            raise ValueError(f"{len(class_names)} class_names for a predict of {len(p)} classes")
+        wanted = [] if labels is None else list(labels) if np.ndim(labels) else [labels]
+        found.extend(_label(w, p, class_names) for w in wanted or [int(p.argmax())])
+
+    if len(Z) <= Z.shape[1]:
+        warnings.warn(f"{len(Z)} samples for {Z.shape[1]} features: alpha decides as much as the "
+                      "model; raise n_samples, or take fewer features", stacklevel=3)
+    weights = exponential_kernel(D, width)
+    Y = predict_masks(predict, perturb, Z, batch_size=batch_size, progress=progress, check=check)
+    fit = fit_surrogate(Z, Y, weights, alpha=alpha, features=features, select=select, paired=paired)
+    return Explanation(**vars(fit), names=list(names), labels=found, class_names=class_names,
+                       prediction=Y[0], masks=Z, predictions=Y, weights=weights, perturb=perturb,
+                       **source)
+
+
+def explain_image(predict, image, *, segments=None, fill="mean", n_samples=1000, design="iid",
+                  batch_size=None, seed=0, **options):
+    """Which parts of an image, `(H, W)` or `(H, W, 3)`, speak for its class: an `Explanation`.
+
+    `predict` gets batches `(n, H, W)` or `(n, H, W, 3)` in the dtype of the image, at most
+    `batch_size` (default: what fits 16 MB, at most 256), and returns `(n, classes)` probabilities.
+    `segments`, `(H, W)` integers from any start, default to `superpixels(image)`. A part that is
+    off shows `fill`: `"mean"`, its own mean colour, or a colour, or another image.
+    The same call gives the same result, bit by bit.
+
+    Options, with their defaults: `labels=None` (numbers or names; None: the predicted class),
+    `class_names=None`, `width=0.25` (`exponential_kernel`), `alpha=1.0`, `features=None` and
+    `select="auto"` (`fit_surrogate`), `progress=True`. `design`: see `sample_masks`.
+
+    Raises ValueError for an image of another shape or dtype or with NaN, for segments or a fill
+    that do not fit it, for an unknown label, and when `predict` does not return probabilities.
+
+    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
+    """
+    image = np.array(image)
+    if (image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)) or image.size == 0
+            or image.dtype.kind not in "uif" or not np.isfinite(image).all()):
+        raise ValueError("explain_image expects one image (H, W) or (H, W, 3) of finite numbers, "
+                         f"got {image.dtype} {image.shape} with {np.sum(image != image)} NaN; for "
+                         "(1, H, W) pass image[0] and lambda batch: predict(batch[:, None])")
+    segments = np.asarray(superpixels(image) if segments is None else segments)
+    if segments.shape != image.shape[:2] or segments.dtype.kind not in "ui":
+        raise ValueError(f"explain_image expects integer segments {image.shape[:2]}, "
+                         f"got {segments.dtype} {segments.shape}")
+    names, segments = np.unique(segments, return_inverse=True)
+    segments = segments.reshape(image.shape[:2])
+    Z = sample_masks(n_samples, len(names), rng=np.random.default_rng(seed), design=design)
+    perturb = partial(blend, image, _hidden(image, segments, fill), segments)
+    batch_size = batch_size or int(np.clip(2**24 // image.nbytes, 1, 256))
+    return _explain(predict, perturb, names.tolist(), Z, mask_distance(Z),
+                    {"image": image, "segments": segments}, batch_size=batch_size,
+                    paired=design != "iid", **options)
+
+
+def _hidden(image, segments, fill):
+    """The image with every part off."""
+    if isinstance(fill, str) and fill == "mean":
+        size = np.bincount(segments.ravel())
+        mean = [np.bincount(segments.ravel(), c) / size for c in image.reshape(segments.size, -1).T]
+        return np.stack(mean, axis=-1)[segments].reshape(image.shape).astype(image.dtype)
+    colour = np.asarray(fill)
+    if colour.dtype.kind in "uif" and colour.shape in ((), image.shape[2:], image.shape):
+        with np.errstate(all="ignore"):
+            hidden = np.broadcast_to(colour, image.shape).astype(image.dtype)
+        if np.allclose(hidden, colour, rtol=1e-3, atol=0):
+            return hidden
+    raise ValueError(f"fill must be 'mean', a colour or an image like {image.dtype} {image.shape}, "
+                     f"got {fill!r}")
+
+
+def superpixels(image, n_segments=60):
+    """Cut an image into parts, `(H, W)` integers from 0: a square grid below 64 pixels, else slic.
+
+    Small images such as digits have too few pixels for the shapes that slic (Achanta et al., 2012)
+    finds; where it finds none, as in noise, the grid steps in too. Raises ImportError without
+    scikit-image: take `grid_segments(image)` then.
+
+    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
+    """
+    if min(image.shape[:2]) < 64:
+        return grid_segments(image)
+    from skimage.segmentation import slic
+
+    kind = {"channel_axis": None, "compactness": 0.1} if image.ndim == 2 else {}
+    segments = slic(image, n_segments=n_segments, start_label=0, **kind)
+    return segments if segments.max() > 8 else grid_segments(image)
+
+
+def grid_segments(image, cells=7):
+    """Cut an image into `cells` x `cells` rectangles, as equal as it goes: `(H, W)` integers.
+
+    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
+    """
+    row, column = (np.arange(n) * min(cells, n) // n for n in image.shape[:2])
+    return row[:, None] * (column[-1] + 1) + column
+
+
+def explain_text(predict, text, *, tokenizer=None, bag_of_words=True, mask_token=None,
+                 n_samples=5000, design="iid", batch_size=256, seed=0, **options):
+    """Which words of a text speak for its class: an `Explanation`.
+
+    `predict` gets lists of at most `batch_size` strings. `tokenizer(text)` returns the words in
+    their order; the default, `words`, knows every alphabet. With `bag_of_words` a word goes
+    everywhere at once; without, each place is a feature of its own, for models that read in order.
+    A word that is off is deleted, or replaced by `mask_token`. Options as in `explain_image`.
+
+    Raises ValueError for a text without words, a tokenizer whose words are not in the text, an
+    unknown label, and when `predict` does not return probabilities.
+
+    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
+    """
+    if not isinstance(text, str):
+        raise ValueError(f"explain_text expects one string, got {type(text).__name__}")
+    pieces, names = _index(text, list((tokenizer or words)(text)), bag_of_words)
+    if not names:
+        raise ValueError(f"explain_text: the text {text[:40]!r} has no words to leave out")
+    rng = np.random.default_rng(seed)
+    Z = sample_masks(n_samples, len(names), rng=rng, kind="text", design=design)
+    owner = np.array([i for _, _, i in pieces])
+    perturb = partial(remove_words, _readings(pieces, mask_token), owner)
+    return _explain(predict, perturb, names, Z, mask_distance(Z), {"pieces": pieces},
+                    batch_size=batch_size, paired=design != "iid", **options)
+
+
+def words(text):
+    """The words of a text: letters, digits and marks of any alphabet, apostrophes inside; emoji.
+
+    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
+    """
+    kinds = {c: unicodedata.category(c) for c in set(text)}
+    # \w leaves out combining marks, without which Thai or Hindi words fall apart.
+    letter = r"[\w" + "".join(c for c in kinds if kinds[c][0] == "M" and c != "\ufe0f") + "]+"
+    symbol = "[" + "".join(c for c in kinds if kinds[c] in ("So", "Sk") and c > "\xff") + "☺]"
+    word, emoji = rf"{letter}(?:['’\u200c]{letter})*", rf"{symbol}(?:{symbol}|[\u200d\ufe0f])*"
+    return re.findall(rf"{word}|{emoji}", text)
+
+
+def _index(text, tokens, bag_of_words):
+    """Cut the text into (gap, word, feature of the word), at last (gap, "", -1); and the names."""
+    lower, end = text.lower(), 0
+    if len(lower) != len(text) or any(token != token.lower() for token in tokens):
+        lower = text  # else the tokenizer may have lower-cased its words: look for them so
+    pieces, number = [], {}
+    for place, token in enumerate(tokens, start=1):
+        start = lower.find(token, end)
+        if start < 0 or not token:
+            raise ValueError(f"explain_text: the tokenizer's word {token!r} is not in the text "
+                             f"after {text[max(0, end - 20) : end]!r}")
+        name = token if bag_of_words else f"{token} [{place}]"
+        gap, end = text[end:start], start + len(token)
+        pieces.append((gap, text[start:end], number.setdefault(name, len(number))))
+    return [*pieces, (text[end:], "", -1)], list(number)
+
+
+def explain_tabular(predict, x, background, *, names=None, n_samples=5000, width=None,
+                    batch_size=1024, seed=0, **options):
+    """Which columns of one row speak for its class: an `Explanation`.
+
+    Samples are `x + scale * noise` with Gaussian noise and `scale` the background's standard
+    deviation; a column that never varies stays as it is. Coefficients are per standard deviation.
+    Distances are Euclidean in scaled columns; the kernel width defaults to `0.75 sqrt(d)`.
+    Shapes: x `(d,)`, background `(n, d)`; `predict` gets `(n, d)` float64. Options as in
+    `explain_image`.
+
+    Raises ValueError for shapes that do not fit, NaN, an unknown label, and when `predict` does not
+    return probabilities.
+
+    Derived in notebooks/04_lime.ipynb, section *The idea in two dimensions*.
+    """
+    x, background = np.asarray(x, np.float64), np.asarray(background, np.float64)
+    names = list(range(x.size)) if names is None else names
+    if x.ndim != 1 or background.ndim != 2 or not len(names) == x.size == background.shape[1] > 0:
+        raise ValueError("explain_tabular expects x (d,), a background (n, d) and d names, "
+                         f"got {x.shape}, {background.shape} and {len(names)} names")
+    if n_samples < 2 or not (np.isfinite(x).all() and np.isfinite(background).all()):
+        raise ValueError("explain_tabular expects finite numbers and n_samples >= 2")
+    mean, scale = background.mean(axis=0), background.std(axis=0)
+    noise = np.random.default_rng(seed).standard_normal((n_samples, x.size)) * (scale > 0)
+    noise[0] = 0
+    scale[scale == 0] = 1
+    return _explain(predict, lambda Z, out=None: mean + Z * scale, names,
+                    (x - mean) / scale + noise, np.linalg.norm(noise, axis=1), {},
+                    width=width or 0.75 * math.sqrt(x.size), batch_size=batch_size, **options)
+
+
+def pick(explanations, budget, *, k=10):
+    """Which few explanations to look at: submodular pick, SP-LIME. Returns their positions.
+
+    With W the weights of each explanation's `k` heaviest features for its first label, and the
+    importance of a feature `I_j = sqrt(sum_i |W_ij|)`, take one by one the explanation that adds
+    most to `c(V) = sum of I_j over the features that V shows`. Greedy comes within 1 - 1/e of the
+    best choice. Features are the same when their names are: images need the same segments.
+
+    Raises ValueError for no explanations, a budget below 1, or images cut differently.
+
+    Derived in notebooks/04_lime.ipynb, section *Which examples to look at* (Ribeiro et al., 2016).
+    """
+    if not explanations or budget < 1:
+        raise ValueError("pick expects explanations and a budget of at least 1, "
+                         f"got {len(explanations)} and {budget}")
+    if any(not np.array_equal(e.segments, explanations[0].segments) for e in explanations):
+        raise ValueError("pick compares features by name, and these images are cut differently: "
+                         "explain them with the same segments, such as grid_segments(image)")
+    tops = [{e.name: abs(e.weight) for e in explanation.top(k=k)} for explanation in explanations]
+    names = list(dict.fromkeys(name for top in tops for name in top))
+    W = np.array([[top.get(name, 0) for name in names] for top in tops])
+    importance, shown, picked = np.sqrt(W.sum(axis=0)), np.zeros(len(names), bool), []
+    for _ in range(min(budget, len(tops))):
+        gain = ((W > 0) & ~shown) @ importance
+        gain[picked] = -1
+        picked.append(int(gain.argmax()))
+        shown |= W[picked[-1]] > 0
+    return picked

@@ -1,0 +1,186 @@
+"""The judges, judged: on explanations whose quality is known."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from scratchml.faithfulness import (
+    _ranks,
+    deletion_insertion,
+    randomised_weights,
+    recovery,
+    shuffled_weights,
+    stability,
+)
+from scratchml.lime import explain_image, explain_tabular, explain_text, grid_segments
+
+IMAGE = np.random.default_rng(0).integers(60, 256, (28, 28)).astype(np.uint8)
+SEGMENTS = grid_segments(IMAGE, 5)
+
+
+def two(p):
+    return np.column_stack([1 - p, p])
+
+
+def model(weights):
+    """A linear reader of the 25 segments' brightness, in probabilities."""
+    masks = np.stack([SEGMENTS.ravel() == j for j in range(25)], axis=1)
+    masks = masks / masks.sum(axis=0)
+
+    def predict(batch):
+        return two(1 / (1 + np.exp(-(batch.reshape(len(batch), -1) @ masks / 255) @ weights)))
+
+    return predict
+
+
+PLANTED = {3: 4.0, 17: -3.0, 24: 2.0}
+WEIGHTS = np.array([PLANTED.get(j, 0.02) for j in range(25)])
+
+
+def explain(predict=None, seed=0, **options):
+    return explain_image(predict or model(WEIGHTS), IMAGE, segments=SEGMENTS, fill=0, labels=1,
+                         seed=seed, n_samples=400, progress=False, **options)
+
+
+def with_coef(explanation, coef):
+    return dataclasses.replace(explanation, coef=np.column_stack([-coef, coef]))
+
+
+def test_deletion_and_insertion_end_where_they_must():
+    predict, e = model(WEIGHTS), explain()
+    curves = deletion_insertion(e, predict)
+    empty = predict(np.zeros((1, 28, 28)))[0, 1]
+    for curve in (curves.deletion, *curves.random):
+        assert len(curve) == 26
+        assert curve[0] == pytest.approx(e.prediction[1]) and curve[-1] == pytest.approx(empty)
+    assert curves.insertion[0] == pytest.approx(empty)
+    assert curves.insertion[-1] == pytest.approx(e.prediction[1])
+    assert curves.random.shape == (20, 26)
+    assert curves.deletion_area == pytest.approx(np.trapezoid(curves.deletion) / 25)
+
+
+def test_deletion_and_insertion_follow_the_order():
+    """The heaviest goes first, one feature a step: compare with switching them by hand."""
+    predict, e = model(WEIGHTS), explain()
+    curves = deletion_insertion(e, predict, orders=2)
+    order = np.argsort(-e.coef[:, 1])
+    off, on = np.ones((1, 25), bool), np.zeros((1, 25), bool)
+    for step, j in enumerate(order, start=1):
+        off[0, j], on[0, j] = False, True
+        assert curves.deletion[step] == pytest.approx(predict(e.perturb(off))[0, 1])
+        assert curves.insertion[step] == pytest.approx(predict(e.perturb(on))[0, 1])
+
+
+def test_good_evidence_beats_random_orders_and_bad_evidence_loses():
+    predict, e = model(WEIGHTS), explain()
+    good = deletion_insertion(e, predict)
+    assert good.deletion_area < good.random_area - 0.1 < good.insertion_area - 0.2
+    bad = deletion_insertion(with_coef(e, -e.coef[:, 1]), predict)
+    assert bad.deletion_area > bad.random_area > bad.insertion_area
+    against = deletion_insertion(e, predict, label=0)
+    assert against.deletion_area == pytest.approx(1 - good.insertion_area, abs=0.02)
+
+
+def test_deletion_works_for_texts_and_tables():
+    def predict(texts):
+        return two(np.array([0.2 + 0.7 * ("good" in t) for t in texts]))
+
+    text = explain_text(predict, "a good long text with a point", labels=1, progress=False)
+    curves = deletion_insertion(text, predict)
+    assert curves.deletion[1] == pytest.approx(0.2) and curves.insertion[1] == pytest.approx(0.9)
+
+    def rows(x):
+        return two(1 / (1 + np.exp(-x @ [3, -1])))
+
+    background = np.random.default_rng(0).normal(size=(100, 2))
+    table = explain_tabular(rows, [2.0, -2.0], background, labels=1, progress=False)
+    curves = deletion_insertion(table, rows)
+    mean = background.mean(axis=0)
+    assert curves.deletion[1] == pytest.approx(rows(np.array([[mean[0], -2]]))[0, 1])
+    assert curves.deletion[2] == pytest.approx(rows(mean[None])[0, 1])
+
+
+def test_stability_of_the_same_and_of_noise():
+    same = stability(lambda seed: explain())
+    assert same.jaccard == 1 and same.rank_correlation == pytest.approx(1)
+    steady = stability(lambda seed: explain(seed=seed), k=3)
+    assert steady.jaccard > 0.95 and steady.weights.shape == (10, 25)
+
+    def noise(seed):
+        return with_coef(explain(), np.random.default_rng(seed).normal(size=25))
+
+    shaky = stability(noise, k=3)
+    assert shaky.jaccard < 0.2 and abs(shaky.rank_correlation) < 0.15
+
+
+def test_jaccard_is_shared_over_all():
+    coefs = [np.array([3.0, 2, 1, 0]), np.array([3.0, -1, 2, 0])]
+    e = explain_text(lambda t: two(np.full(len(t), 0.5)), "a b c d", labels=1, progress=False)
+    found = stability(lambda seed: with_coef(e, coefs[seed]), seeds=range(2), k=2)
+    assert found.jaccard == pytest.approx(1 / 3)
+
+
+def test_rank_correlation_is_spearmans():
+    stats = pytest.importorskip("scipy.stats")
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        a, b = rng.integers(0, 6, (2, 15))
+        assert np.array_equal(_ranks(a), stats.rankdata(a))
+        assert np.corrcoef(_ranks(a), _ranks(b))[0, 1] == pytest.approx(stats.spearmanr(a, b)[0])
+
+
+def test_nothing_to_compare_is_an_error():
+    with pytest.raises(ValueError, match="at least two seeds"):
+        stability(lambda seed: explain(), seeds=[1])
+
+
+def test_recovery_counts():
+    e = with_coef(explain(), np.array([PLANTED.get(j, 0.0) for j in range(25)]))
+    assert recovery(e, PLANTED) == (1, 1, [3, 17, 24])
+    assert recovery(e, [3, 5]) == (0.5, 0.5, [3])
+    assert recovery(e, [3, 17], k=3) == (pytest.approx(2 / 3), 1, [3, 17])
+    assert recovery(e, [24], k=1) == (0, 0, [])
+    assert recovery(explain(), PLANTED).recall == 1
+    nothing = with_coef(e, np.zeros(25))
+    assert recovery(nothing, [3]) == (0, 0, [])
+    for wrong in ([], [25], ["x"]):
+        with pytest.raises(ValueError, match="planted names out of"):
+            recovery(e, wrong)
+
+
+def test_a_broken_model_is_explained_differently():
+    rng = np.random.default_rng(1)
+    weights = rng.normal(size=25)
+    parameters, before = {"W": weights}, weights.copy()
+    predict = model(weights)
+    check = randomised_weights(explain, predict,
+                               shuffled_weights(predict, parameters, rng=rng, repeats=6), k=3)
+    steady = stability(lambda seed: explain(predict, seed), seeds=range(4), k=3)
+    assert check.jaccard < 0.5 < steady.jaccard
+    assert check.rank_correlation < 0.5 < steady.rank_correlation
+    assert check.weights.shape == (7, 25)
+    assert np.array_equal(weights, before), "restored"
+
+
+def test_an_explanation_that_ignores_the_model_is_caught():
+    e = explain()
+    check = randomised_weights(lambda predict: e, None, [None] * 3)
+    assert check.jaccard == 1 and check.rank_correlation == pytest.approx(1)
+
+
+def test_shuffled_weights_are_restored_whatever_happens():
+    W, b = np.arange(12.0).reshape(3, 4), np.arange(3.0)
+    parameters = {"W": W, "b": b}
+    seen = []
+    for predict in shuffled_weights("model", parameters, rng=np.random.default_rng(0), repeats=3):
+        assert predict == "model"
+        seen.append(W.copy())
+        assert sorted(W.ravel()) == list(range(12)) and sorted(b) == [0, 1, 2]
+    assert len({w.tobytes() for w in seen}) == 3
+    assert np.array_equal(W, np.arange(12.0).reshape(3, 4)) and np.array_equal(b, [0, 1, 2])
+
+    broken = shuffled_weights("model", parameters, rng=np.random.default_rng(0))
+    next(broken)
+    broken.close()
+    assert np.array_equal(W, np.arange(12.0).reshape(3, 4))
