@@ -9,8 +9,8 @@ import tracemalloc
 from importlib.metadata import version
 
 import numpy as np
-from run import paired
 
+from run import paired
 from scratchml.lime import explain_image, explain_text, grid_segments
 
 
@@ -66,7 +66,8 @@ def text_row(n_words, n_samples=5000):
         return LimeTextExplainer(random_state=0).explain_instance(
             text, predict, labels=(1,), num_samples=n_samples)
 
-    note = f"{len(set(text.split()))} different words, {len(ours()._repr_html_()) / 1e3:.0f} kB HTML"
+    size = len(ours()._repr_html_()) / 1e3
+    note = f"{len(set(text.split()))} different words, {size:.0f} kB HTML (bound 20)"
     return _row(f"LIME, text of {n_words} words, {n_samples} samples", ours, theirs, 1 / 4, note)
 
 
