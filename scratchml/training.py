@@ -258,8 +258,9 @@ def progress_bar(total, show=True):
         silent = type("Silent", (), dict.fromkeys(("update", "set_postfix", "close"),
                                                   lambda *_, **__: None))
         return silent()
-    quiet = {} if show else {"disable": True}  # not False: TQDM_DISABLE must keep its say
-    return tqdm(total=total, leave=False, **quiet)
+    # tqdm reads TQDM_DISABLE itself, except in a notebook.
+    disable = not show or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
+    return tqdm(total=total, leave=False, disable=disable)
 
 
 def predict(model, x, *, batch_size=256):

@@ -222,6 +222,12 @@ def test_large_arrays_are_checked_at_random_places():
     with pytest.raises(CheckFailed, match=r"the gradient of W.*1\.01 times the right value"):
         gradient_check(layer, normal(5, 60), rng=generator(), limit=20)
 
+    calls = []
+    counting = mine(Linear, 60, 50, forward=lambda self, x: calls.append(1) or self._keep(
+        x @ self.params["W"] + self.params["b"], x))
+    gradient_check(counting, normal(5, 60), rng=generator(), limit=20)
+    assert len(calls) < 3 * 2 * 20 + 20  # x, W and b, each place moved up and down
+
 
 # ------------------------------------------------------------------------- losses and penalties
 

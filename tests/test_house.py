@@ -112,13 +112,13 @@ def test_importing_the_package_imports_numpy_alone():
 def code_lines(path):
     """Lines of code: no docstrings, no comments, nothing blank."""
     source = path.read_text(encoding="utf-8")
-    lines = [line for line in source.splitlines() if not re.match(r"\s*(#|$)", line)]
-    docstrings = 0
+    docstrings = set()
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-            docstring = ast.get_docstring(node, clean=False) or ""
-            docstrings += sum(not re.match(r"\s*(#|$)", line) for line in docstring.splitlines())
-    return len(lines) - docstrings
+        if (isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+                and ast.get_docstring(node) is not None):
+            docstrings |= {*range(node.body[0].lineno, node.body[0].end_lineno + 1)}
+    return sum(number not in docstrings and not re.match(r"\s*(#|$)", line)
+               for number, line in enumerate(source.splitlines(), start=1))
 
 
 def test_the_library_is_thin():

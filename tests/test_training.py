@@ -255,6 +255,17 @@ def test_fit_does_the_same_for_the_same_generator():
         np.testing.assert_array_equal(p, results[1][1][name])
 
 
+def test_fit_trains_in_training_mode_whatever_the_mode_before():
+    model, modes = network(dropout=0.5).eval(), []
+
+    def look(xb, rng):
+        modes.append(model.training and model.layers[2].training)
+        return xb
+
+    run(model, augment=look, validation=blobs(9))
+    assert modes and all(modes)
+
+
 def test_history_has_one_number_an_epoch():
     validation = blobs(12, seed=5)
     model = network(dropout=0.5)
