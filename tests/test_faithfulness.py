@@ -169,6 +169,13 @@ def test_an_explanation_that_ignores_the_model_is_caught():
     assert check.jaccard == 1 and check.rank_correlation == pytest.approx(1)
 
 
+def test_each_broken_model_is_compared_with_the_true_one():
+    e = explain()
+    other = with_coef(e, -e.coef[::-1, 1])
+    check = randomised_weights(lambda predict: predict, e, [other] * 3, k=2)
+    assert check.jaccard == 0 and check.rank_correlation < 0.5
+
+
 def test_shuffled_weights_are_restored_whatever_happens():
     W, b = np.arange(12.0).reshape(3, 4), np.arange(3.0)
     parameters = {"W": W, "b": b}

@@ -1,5 +1,6 @@
 """LIME against what must come out: oracles, intervals that cover, planted truths, bad input."""
 
+import dataclasses
 import itertools
 import math
 import re
@@ -385,6 +386,14 @@ def test_selection_keeps_that_many_per_class(select):
     assert np.allclose(everything.coef, fit_surrogate(Z, Y, np.ones(300)).coef, **EXACT)
 
 
+def test_forward_selection_takes_no_twin_before_something_new():
+    """In a factorial design everything is exact: the twin has 0 / 0 left to explain."""
+    grid = enumerate_masks(3)
+    fit = fit_surrogate(grid[:, [0, 0, 1, 2]], 1.0 * grid @ [[4.0], [0], [1]], np.ones(8),
+                        features=2, select="forward_selection")
+    assert np.flatnonzero(fit.coef).tolist() == [0, 3]
+
+
 def test_forward_selection_survives_twins_and_constants():
     Z = sample_masks(100, 4, rng=np.random.default_rng(0)) | [True, False, False, False]
     fit = fit_surrogate(Z, 1.0 * Z @ [[9.0], [1], [0.1], [2]], np.ones(100), features=2,
@@ -490,17 +499,19 @@ def detector(segments, planted, total=None):
 def test_image_batches_are_what_was_promised(shape, dtype):
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, shape).astype(dtype)
-    before, seen = image.copy(), []
+    before, seen, memory = image.copy(), [], []
 
     def predict(batch):
         assert batch.dtype == dtype and batch.shape[1:] == shape and len(batch) <= 7
         seen.append(batch.copy())
+        memory.append(batch)  # kept, so that its place is not free for another
         batch[...] = 0  # a predict may do what it likes with its batch
         return two(np.full(len(batch), 0.5))
 
     explanation = explain_image(predict, image, n_samples=60, batch_size=7)
     assert np.array_equal(image, before) and np.array_equal(seen[0][0], image)
     everything = np.concatenate(seen)
+    assert len({batch.ctypes.data for batch in memory}) == 1, "one batch, used again and again"
     assert len(everything) == 60 and len(seen) == 9
     assert np.array_equal(everything, explanation.perturb(explanation.masks))
     assert explanation.segments.shape == shape[:2] and len(explanation.names) == 49
@@ -620,6 +631,21 @@ def test_the_same_call_gives_the_same_bits():
         for name in ("coef", "stderr", "intercept", "r2", "r2_loo", "predictions", "masks"):
             assert getattr(a, name).tobytes() == getattr(b, name).tobytes(), name
         assert a.coef.tobytes() != other.coef.tobytes()
+
+
+def test_a_later_change_of_the_image_does_not_reach_the_explanation():
+    image = np.random.default_rng(0).random((8, 8))
+    e = explain_image(CONSTANT, image, n_samples=60)
+    before, pictures = e.image.copy(), e.perturb(e.masks)
+    image[...] = 0
+    assert np.array_equal(e.image, before) and np.array_equal(e.perturb(e.masks), pictures)
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_errors_know_the_design(design):
+    e = explain_text(opinion, "good film, bad end", design=design)
+    fit = fit_surrogate(e.masks, e.predictions, e.weights, paired=design != "iid")
+    assert np.array_equal(e.stderr, fit.stderr)
 
 
 def test_a_large_image_needs_little_memory():
@@ -945,6 +971,17 @@ def test_html_is_at_most_20_kB(text):
     assert len(e._repr_html_().encode()) <= 20_000
 
 
+def test_html_shows_two_classes_and_colours_what_is_sure():
+    text = "good film, bad end, " + " ".join(f"filler{i}" for i in range(40))
+    e = explain_text(opinion, text, labels=[1, 0], n_samples=500)
+    page = e._repr_html_()
+    assert page.count("<b>class 1") == page.count("<b>class 0") == 1
+    low, high = e.interval[..., 1]
+    sure = sum((low > 0) | (high < 0))
+    coloured = re.findall(r'<span style="background:#\w{8}">([^<]*)</span>', page)
+    assert {"good", "bad"} <= set(coloured) and len(coloured) == 2 * sure < 20
+
+
 def test_pictures():
     from matplotlib import pyplot as plt
 
@@ -990,8 +1027,37 @@ def test_pick_covers_what_matters_most():
     explanations = [about("a", "b"), about("a"), about("c", "d", "e"), about("b"), about("f")]
     picked = pick(explanations, 3)
     assert len(set(picked)) == 3 and {2, 4} <= set(picked)
-    assert pick(explanations, 99)[:3] == picked and len(pick(explanations, 99)) == 5
+    assert pick(explanations, 99)[:3] == picked and sorted(pick(explanations, 99)) == list(range(5))
     assert pick([about("a"), about("a", "b")], 1) == [1]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_pick_is_greedy_in_the_papers_coverage(seed):
+    rng = np.random.default_rng(seed)
+    W = rng.exponential(size=(7, 9)) ** 3 * (rng.random((7, 9)) < 0.3)
+    blank = explain_text(CONSTANT, "a b c d e f g h i", labels=1)
+    explanations = [dataclasses.replace(blank, coef=np.column_stack([0 * w, w])) for w in W]
+    importance = np.sqrt(W.sum(axis=0))
+
+    def coverage(chosen):
+        return importance[(W[chosen] > 0).any(axis=0)].sum()
+
+    greedy = []
+    for _ in range(3):
+        greedy.append(max((i for i in range(7) if i not in greedy),
+                          key=lambda i, chosen=tuple(greedy): coverage([*chosen, i])))
+    best = max(coverage(list(some)) for some in itertools.combinations(range(7), 3))
+    picked = pick(explanations, 3)
+    assert coverage(picked) == pytest.approx(coverage(greedy))
+    assert coverage(picked) >= (1 - 1 / np.e) * best
+
+
+def test_pick_prefers_two_features_to_one_a_little_heavier():
+    """By hand: importances sqrt(1), sqrt(1) and sqrt(2.5); the first two together are more."""
+    blank = explain_text(CONSTANT, "a b c", labels=1)
+    explanations = [dataclasses.replace(blank, coef=np.array([[0.0, w] for w in row]))
+                    for row in ([0, 0, 2.5], [-1, 1, 0])]
+    assert pick(explanations, 1) == [1]
 
 
 def test_pick_refuses():
