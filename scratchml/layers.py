@@ -48,11 +48,11 @@ class Layer:
 
     def parameters(self):
         """All parameters, children included, by name: `{"0.W": ..., "0.b": ...}`."""
-        return self._collect("params")
+        return dict(self._collect("params"))
 
     def gradients(self):
         """The gradients the last `backward` assigned, by the names of `parameters`."""
-        return self._collect("grads")
+        return dict(self._collect("grads"))
 
     def train(self, mode=True):
         """Switch this layer and its children to training; `train(False)` is `eval()`."""
@@ -75,9 +75,13 @@ class Layer:
         return self
 
     def _collect(self, kind):
-        found = dict(getattr(self, kind))
+        own = getattr(self, kind)
+        if not self.layers:
+            return own
+        found = dict(own)
         for i, layer in enumerate(self.layers):
-            found |= {f"{i}.{name}": a for name, a in layer._collect(kind).items()}
+            for name, a in layer._collect(kind).items():
+                found[f"{i}.{name}"] = a
         return found
 
     def _keep(self, y, *saved):
@@ -88,9 +92,9 @@ class Layer:
         if self._saved is None:
             raise RuntimeError(f"{self}.backward needs a forward before it, one for each backward")
         shape, saved = self._saved
-        if np.shape(dy) != shape:
+        if dy.shape != shape:
             raise ValueError(
-                f"{self}.backward expects dy of its output's shape {shape}, got {np.shape(dy)}"
+                f"{self}.backward expects dy of its output's shape {shape}, got {dy.shape}"
             )
         self._saved = None
         return saved[0] if len(saved) == 1 else saved

@@ -33,7 +33,7 @@ def sample_masks(n, d, *, rng, kind="image", design="iid"):
     One row alone looks the same in every design; they differ in how the rows hang together.
     `"iid"` draws them one by one (LIME). `"paired"` follows each by its opposite: what goes wrong
     in one goes wrong the other way round in the next. `"orthogonal"` also takes the pairs from the
-    rows of a Hadamard matrix, where any two parts agree exactly half of the time.
+    rows of a Hadamard matrix, where any two parts agree in half of the rows.
 
     Raises ValueError for fewer than 2 masks, no part, an unknown kind or an unknown design.
 

@@ -48,7 +48,7 @@ def check_pair(loss, scores, target):
 
 def check_scores(loss, scores):
     """Raise unless the scores are a batch of floats with at least one number in it."""
-    if not np.issubdtype(scores.dtype, np.floating):
+    if scores.dtype.kind != "f":
         raise TypeError(f"{loss} expects floating-point scores, got {scores.dtype}")
     if scores.size == 0:
         raise ValueError(f"{loss} expects at least one example, got scores of shape {scores.shape}")
@@ -87,14 +87,15 @@ class CrossEntropyLoss(Loss):
         check_scores(self, scores)
         target = one_hot(self, np.asarray(target), scores)
         shifted = scores - scores.max(axis=-1, keepdims=True)
-        log_p = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+        e = np.exp(shifted)
+        total = e.sum(axis=-1, keepdims=True)
         n = scores.size // scores.shape[-1]
-        self._saved = log_p, target, n
-        return float(-(target * log_p).sum() / n)
+        e /= total  # now the probabilities
+        self._saved = (e - target) / n
+        return float(np.vdot(target, np.log(total) - shifted) / n)
 
     def backward(self):
-        log_p, target, n = self._kept()
-        return (np.exp(log_p) - target) / n
+        return self._kept()
 
 
 def one_hot(loss, target, scores):
@@ -104,7 +105,7 @@ def one_hot(loss, target, scores):
         if not np.allclose(target.sum(axis=-1), 1, atol=1e-3):
             raise ValueError(f"{loss} expects one-hot rows that sum to 1")
         return target.astype(scores.dtype)
-    if target.shape != scores.shape[:-1] or not np.issubdtype(target.dtype, np.integer):
+    if target.shape != scores.shape[:-1] or target.dtype.kind not in "iu":
         raise ValueError(
             f"{loss} expects integer classes of shape {scores.shape[:-1]} or one-hot rows of shape "
             f"{scores.shape}, got {target.dtype} of shape {target.shape}"

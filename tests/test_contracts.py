@@ -505,7 +505,7 @@ def test_optimizer_stands_still_without_a_gradient(make):
 def test_optimizer_speaks_up(make):
     optimizer, model = make(), Bowl(W=np.ones((2, 2)))
     name = type(optimizer).__name__
-    with pytest.raises(RuntimeError, match=rf"{name}.*no gradient for \['W'\].*call back"):
+    with pytest.raises(RuntimeError, match=rf"{name}.*no gradient for .*W.*call backward first"):
         optimizer.step(model)
     model.backward()
     optimizer.step(model)

@@ -196,7 +196,7 @@ def test_a_forgotten_return_in_the_middle_is_noticed(rng):
             super().backward(dy)
 
     model = Sequential(Linear(4, 3, rng=rng), Forgetful(), Linear(3, 2, rng=rng))
-    with pytest.raises(RuntimeError, match=r"no gradient for \['0\.W', '0\.b'\]"):
+    with pytest.raises(RuntimeError, match=r"no gradient for .*0\.W"):
         train_step(model, CrossEntropyLoss(), SGD(0.1), np.ones((2, 4), np.float32), np.arange(2))
 
 
