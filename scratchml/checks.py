@@ -122,7 +122,9 @@ def batches_check(batches, *, rng, n=20, batch_size=6):
     x, y = np.arange(n, dtype=float)[:, None], np.arange(n)
     epochs = []
     for _ in range(2):
-        pairs = [(np.array(a), np.array(b)) for a, b in batches(x, y, batch_size, rng)]
+        pairs = [(np.array(a), np.array(b)) for a, b in batches(x, y, batch_size, rng) or ()]
+        if not pairs:
+            raise CheckFailed("batches gives nothing: yield each batch, x and y together")
         if any(len(a) > batch_size for a, _ in pairs):
             raise CheckFailed(f"a batch has more than {batch_size} examples")
         xs, ys = np.concatenate([a[:, 0] for a, _ in pairs]), np.concatenate([b for _, b in pairs])

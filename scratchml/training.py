@@ -4,12 +4,9 @@ One step: take a batch, run it forward, measure the loss, run the gradient backw
 parameters. `fit` repeats it over shuffled batches and writes down what happened.
 """
 
-import contextlib
 import math
 import os
-import tempfile
 import warnings
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,7 +82,14 @@ class EarlyStopping(Callback):
 
     def __init__(self, patience=5, watch="validation_loss"):
         self.patience, self.watch = patience, watch
+        self._forget()
+
+    def _forget(self):
         self.best, self.best_epoch, self.weights = math.inf, -1, {}
+
+    def before_epoch(self, training):
+        if training.epoch == 0:
+            self._forget()  # the best of another training is not this one's
 
     def after_epoch(self, training):
         if self.watch not in training.history:
@@ -218,13 +222,14 @@ def fit(model, loss, optimizer, train, *, epochs, batch_size, rng, validation=No
                     right += np.count_nonzero(scores.argmax(axis=-1) == yb) / yb[0].size
                 norms.append(norm)
                 bar.update()
-            history.record(loss=total / seen, lr=optimizer.lr)
+            numbers = {"loss": total / seen, "lr": optimizer.lr}
             if labels and scores.ndim == yb.ndim + 1:
-                history.record(accuracy=float(right / seen))
+                numbers["accuracy"] = float(right / seen)
             if clip_norm:
-                history.record(gradient_norm=float(np.mean(norms)))
+                numbers["gradient_norm"] = float(np.mean(norms))
             if validation is not None:
-                _record_validation(history, model, loss, validation, labels)
+                numbers |= _validate(model, loss, validation, labels)
+            history.record(**numbers)  # all at once: Ctrl-C leaves lists of one length
             bar.set_postfix({k: f"{v[-1]:.3g}" for k, v in history.items()}, refresh=False)
             for callback in callbacks:
                 callback.after_epoch(training)
@@ -240,12 +245,13 @@ def fit(model, loss, optimizer, train, *, epochs, batch_size, rng, validation=No
     return history
 
 
-def _record_validation(history, model, loss, validation, labels):
+def _validate(model, loss, validation, labels):
     x, y = validation
     scores = predict(model, x)
-    history.record(validation_loss=loss.forward(scores, y))
+    numbers = {"validation_loss": loss.forward(scores, y)}
     if labels and scores.ndim == np.ndim(y) + 1:
-        history.record(validation_accuracy=accuracy(scores, y))
+        numbers["validation_accuracy"] = accuracy(scores, y)
+    return numbers
 
 
 def progress_bar(total, show=True):
@@ -337,15 +343,13 @@ def save_weights(model, path):
     Derived in notebooks/01_nn.ipynb, section *Train properly*.
     """
     path = Path(path)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(part, "wb") as file:
             np.savez(file, **model.parameters())
-        os.replace(beside, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(beside)
-        raise
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def load_weights(model, path):
@@ -358,12 +362,16 @@ def load_weights(model, path):
     try:
         with np.load(path, allow_pickle=False) as file:
             found = {name: file[name] for name in file.files}
-    except (zipfile.BadZipFile, ValueError, EOFError, AttributeError) as error:
+    except OSError:
+        raise  # missing, or not ours to read
+    except Exception as error:  # whatever a damaged or foreign file makes numpy and zipfile say
         raise ValueError(f"{path} is not a weights file of save_weights: {error}") from error
     parameters = model.parameters()
     if found.keys() != parameters.keys():
         raise ValueError(f"{path} holds {sorted(found)}, the model has {sorted(parameters)}")
     for name, p in parameters.items():
+        if found[name].dtype.kind != "f":
+            raise ValueError(f"{path}: {name} holds {found[name].dtype}, not floats")
         if found[name].shape != p.shape:
             raise ValueError(f"{path}: {name} has shape {found[name].shape}, "
                              f"the model's has {p.shape}")

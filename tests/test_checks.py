@@ -518,6 +518,7 @@ ALWAYS_THE_SAME = generator(5).permutation(20)
     (lambda x, y, size, rng: cut(x, y, rng.permutation(len(x)), size, np.arange(len(x))),
      "x and y come apart"),
     (lambda x, y, size, rng: [(x, y)], "a batch has more than 6 examples"),
+    (lambda x, y, size, rng: None, "batches gives nothing: yield each batch"),
 ])
 def test_batches_check_names_the_mistake(wrong, message):
     with pytest.raises(CheckFailed, match=message):

@@ -228,9 +228,12 @@ class ShiftingCrossEntropy(CrossEntropyLoss):
 class SummedCrossEntropy(CrossEntropyLoss):
     """Reports the mean over the batch, and hands back the gradient of the sum."""
 
+    def forward(self, scores, target):
+        self.n = len(scores)
+        return super().forward(scores, target)
+
     def backward(self):
-        log_p, target, _ = self._kept()
-        return np.exp(log_p) - target
+        return super().backward() * self.n
 
 
 @pytest.mark.parametrize(("bug", "message"), [

@@ -409,6 +409,14 @@ def test_early_stopping_on_real_data_is_no_worse_than_the_last_epoch():
     assert CrossEntropyLoss().forward(scores, validation[1]) == min(history["validation_loss"])
 
 
+def test_early_stopping_forgets_the_training_before():
+    stopping, first, second = EarlyStopping(patience=3, watch="loss"), network(), network()
+    run(first, epochs=2, callbacks=[Fixed("loss", [1, 0.5]), stopping])
+    run(second, epochs=3, callbacks=[Fixed("loss", [9, 8, 7]), stopping])
+    for p in second.parameters().values():
+        np.testing.assert_array_equal(p, 2)
+
+
 def test_early_stopping_says_what_it_cannot_watch():
     with pytest.raises(ValueError, match=r"'validation_loss'.*=\(x, y\), or watch='loss'"):
         run(callbacks=[EarlyStopping()])
@@ -464,6 +472,25 @@ def test_ctrl_c_in_a_batch_leaves_a_usable_model():
     scores = predict(model, x)
     assert CrossEntropyLoss().forward(scores, y) == history["validation_loss"][0]
     assert len(run(model, (x, y))["loss"]) == 3
+
+
+def test_ctrl_c_in_the_validation_leaves_lists_of_one_length():
+    class Slow(ReLU):
+        """Presses Ctrl-C in its third evaluation."""
+
+        evaluations = 0
+
+        def forward(self, x):
+            self.evaluations += not self.training
+            if self.evaluations == 3:
+                signal.raise_signal(signal.SIGINT)
+            return super().forward(x)
+
+    rng = np.random.default_rng(0)
+    model = Sequential(Linear(4, 8, rng=rng), Slow(), Linear(8, 3, rng=rng))
+    history = run(model, epochs=9, validation=blobs(9), clip_norm=1.0)
+    assert history.stopped == "interrupted"
+    assert {len(values) for values in history.values()} == {2}
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -679,6 +706,27 @@ def test_damaged_files_change_nothing(tmp_path):
         assert_same_weights(model, before)
     with pytest.raises(FileNotFoundError):
         load_weights(model, tmp_path / "nowhere.npz")
+
+
+def test_files_of_something_else_change_nothing(tmp_path):
+    model, path = network(seed=2), tmp_path / "other.npz"
+    before = weights(model)
+    with open(path, "wb") as file:
+        np.save(file, np.zeros(3))  # one array, not an archive
+    with pytest.raises(ValueError, match=r"other\.npz is not a weights file"):
+        load_weights(model, path)
+    words = {name: p.astype(str) if name == "3.b" else p + 1 for name, p in before.items()}
+    np.savez(path, **words)
+    with pytest.raises(ValueError, match=r"3\.b holds <U\d+, not floats"):
+        load_weights(model, path)
+    assert_same_weights(model, before)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are a matter of posix")
+def test_saved_weights_have_the_permissions_of_any_new_file(tmp_path):
+    save_weights(network(), tmp_path / "w.npz")
+    (tmp_path / "plain").write_bytes(b"")
+    assert (tmp_path / "w.npz").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 class Trap:
