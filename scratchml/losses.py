@@ -110,12 +110,13 @@ def one_hot(loss, target, scores):
             f"{loss} expects integer classes of shape {scores.shape[:-1]} or one-hot rows of shape "
             f"{scores.shape}, got {target.dtype} of shape {target.shape}"
         )
-    if target.min() < 0 or target.max() >= classes:
+    hot = target[..., None] == np.arange(classes)
+    if np.count_nonzero(hot) < target.size:
         raise ValueError(
             f"{loss} expects classes 0..{classes - 1} for scores of shape {scores.shape}, "
             f"got {target.min()}..{target.max()}"
         )
-    return (target[..., None] == np.arange(classes)).astype(scores.dtype)
+    return hot.astype(scores.dtype)
 
 
 class BCEWithLogitsLoss(Loss):
