@@ -12,6 +12,13 @@ from .training import (
     predict, accuracy, confusion_matrix, random_shift, save_weights, load_weights,
 )
 from .checks import gradient_check, same, same_steps, batches_check, CheckFailed
+from .text import (
+    tokenize, Vocabulary, pad, clean_text8, encode_characters, decode_characters, windows,
+)
+from .recurrent import (
+    Embedding, RNN, LSTM, GRU, orthogonal, TextClassifier, predict_proba, CharacterModel,
+    fit_stream, sample, generate,
+)
 from .lime import (
     sample_masks, mask_distance, exponential_kernel, fit_surrogate, Surrogate, Explanation,
     explain_image, explain_text, explain_tabular, superpixels, grid_segments, pick,

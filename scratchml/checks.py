@@ -51,7 +51,7 @@ def gradient_check(layer, x, *args, rng, tolerance=1e-6, limit=1000):
             numerical = np.where(between, mine, numerical)
         _compare(name, key, mine, numerical, "numerical", tolerance,
                  dy=dy, diagonal=diagonal, batch=len(x) if np.ndim(x) else 1, layer=layer)
-    _check_dtype(name, layer, x, args, y.shape, integer)
+    _check_dtype(name, layer, x, args, y.shape)
     _check_eval(name, layer, x, args)
     print(f"✓ {name}: {', '.join(_d(key) for key in arrays)} match finite differences")
 
@@ -277,6 +277,14 @@ def _diagnose(key, mine, expected, known, *, batch, dy=None, diagonal=None, laye
         i = np.argmax(np.abs(a - b))
         return (f"Divided by dy, yours is {a[i] / dy[known][i]:.4g} where the layer's slope is "
                 f"{diagonal[known][i]:.4g}.")
+    if dy is not None and dy.ndim == 3 and "W_hh" in _parameters(layer):
+        if key != "x":
+            return ("What goes back through time is right, as dx is: add up over the steps, "
+                    "each with its own x_t and the h_{t-1} it started from.")
+        late = [close(mine[:, t:], expected[:, t:]) for t in range(mine.shape[1])]
+        if any(late):
+            return (f"Only the last {sum(late)} of {len(late)} time steps are right: a path back "
+                    "through time is lost. dh_t is dy_t and all that step t+1 sends back.")
     wrong = np.abs(a - b) > 1e-4 * _size(b)
     if wrong.mean() < 0.5:
         return f"Only {wrong.sum()} of {a.size} entries are wrong: look for what they share."
@@ -349,11 +357,12 @@ def _nothing_to_check(name, key, mine):
         "look alike: take a batch of several different examples, or other weights.")
 
 
-def _check_dtype(name, layer, x, args, shape, integer):
+def _check_dtype(name, layer, x, args, shape):
     for dtype in (np.float64, np.float32):
         copied = _copy(layer, dtype)
-        given = x if integer else x.astype(dtype)
-        y = copied.forward(given, *args)
+        given, *rest = (a.astype(dtype) if getattr(a, "dtype", None) == np.float64 else a
+                        for a in (x, *args))
+        y = copied.forward(given, *rest)
         dy = () if np.ndim(y) == 0 else (np.ones(shape, dtype),)
         results = {"the output": y} if dy else {}
         dx = copied.backward(*dy)

@@ -131,7 +131,7 @@ class Sequential(Layer):
         return dy
 
     def __repr__(self):
-        return f"Sequential({', '.join(map(repr, self.layers))})"
+        return f"{type(self).__name__}({', '.join(map(repr, self.layers))})"
 
 
 def glorot(shape, fan_in, fan_out, rng):

@@ -132,6 +132,7 @@ def cosine(lr):
 def batches(x, y, batch_size, rng):
     """Yield `(x, y)` batch by batch: every example once, in a new random order, the rest last.
 
+    With `rng=None` they come in the order they have: a text must not be shuffled.
     Raises ValueError when `x` and `y` differ in length or are empty, or for a batch size below 1.
 
     Derived in notebooks/01_nn.ipynb, section *Optimizers*.
@@ -141,7 +142,7 @@ def batches(x, y, batch_size, rng):
                          f"and y {np.shape(y)}")
     if batch_size < 1:
         raise ValueError(f"batches expects a batch size of at least 1, got {batch_size}")
-    order = rng.permutation(len(x))
+    order = np.arange(len(x)) if rng is None else rng.permutation(len(x))
     for start in range(0, len(x), batch_size):
         chosen = order[start : start + batch_size]
         yield x[chosen], y[chosen]

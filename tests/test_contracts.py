@@ -16,14 +16,19 @@ from hypothesis import strategies as st
 
 import scratchml
 from scratchml import (
+    GRU,
     L1,
     L2,
+    LSTM,
+    RNN,
     SGD,
     AdaGrad,
     Adam,
     BCEWithLogitsLoss,
+    CharacterModel,
     CrossEntropyLoss,
     Dropout,
+    Embedding,
     Flatten,
     Layer,
     LeakyReLU,
@@ -37,6 +42,7 @@ from scratchml import (
     Sigmoid,
     Softmax,
     Tanh,
+    TextClassifier,
     fit,
     gradient_check,
     gradient_norm,
@@ -66,6 +72,10 @@ class Example:
 def normal(*shape):
     """Inputs of this shape; for a loss, one shape per argument."""
     return lambda rng: [rng.standard_normal(shape)]
+
+
+def ids(*shape):
+    return lambda rng: [rng.integers(0, 4, shape)]
 
 
 def pair(*shape):
@@ -107,6 +117,15 @@ LAYERS = {
               Example(lambda rng: Dropout(0, rng=rng), normal(5, 3))],
     Flatten: [Example(lambda rng: Flatten(), normal(5, 2, 3)),
               Example(lambda rng: Flatten(), normal(5, 4))],
+    Embedding: [Example(lambda rng: Embedding(4, 3, rng=rng), ids(5, 6)),
+                Example(lambda rng: Embedding(4, 3, rng=rng, padding=0), ids(5, 6))],
+    RNN: [Example(lambda rng: RNN(4, 3, rng=rng), normal(5, 6, 4))],
+    LSTM: [Example(lambda rng: LSTM(4, 3, rng=rng), normal(5, 6, 4))],
+    GRU: [Example(lambda rng: GRU(4, 3, rng=rng), normal(5, 6, 4))],
+    TextClassifier: [Example(lambda rng: TextClassifier(4, 3, embedding=2, hidden=4, rng=rng),
+                             ids(5, 6))],
+    CharacterModel: [Example(lambda rng: CharacterModel(4, embedding=2, hidden=3, rng=rng),
+                             ids(5, 6))],
 }
 LOSSES = {
     MSELoss: [Example(lambda rng: MSELoss(), pair(5, 3)),

@@ -15,14 +15,19 @@ import pytest
 import references
 import scratchml
 from scratchml import (
+    GRU,
     L1,
     L2,
+    LSTM,
+    RNN,
     SGD,
     AdaGrad,
     Adam,
     BCEWithLogitsLoss,
+    CharacterModel,
     CrossEntropyLoss,
     Dropout,
+    Embedding,
     Flatten,
     Layer,
     LeakyReLU,
@@ -36,6 +41,7 @@ from scratchml import (
     Sigmoid,
     Softmax,
     Tanh,
+    TextClassifier,
     accuracy,
     datasets,
     softmax,
@@ -69,7 +75,8 @@ OPTIMIZERS = {  # what makes it; the further arguments of train_step
     "weight_decay": (lambda: SGD(0.5), {"penalty": L2(0.05)}),
     "weight_decay_momentum": (lambda: SGD(0.1, momentum=0.9), {"penalty": L2(0.05)}),
 }
-ELSEWHERE = {Sequential}  # compared as a whole network
+ELSEWHERE = {Sequential,  # compared as a whole network
+             Embedding, RNN, LSTM, GRU, TextClassifier, CharacterModel}  # test_recurrent_parity
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,130 @@
+"""From text to numbers: words, their ids, and rows of equal length.
+
+Two kinds of text are prepared here: posts, cut into words, and one long stream of characters in
+the 27 letters of text8 (Mahoney, 2006).
+"""
+
+import re
+import unicodedata
+from collections import Counter
+
+import numpy as np
+
+PADDING, UNKNOWN = 0, 1
+ALPHABET = " abcdefghijklmnopqrstuvwxyz"
+DIGITS = "zero one two three four five six seven eight nine".split()
+
+
+def tokenize(text):
+    """Cut a text into lower-case words, in any alphabet: `"Don't go!"` gives `don't`, `go`.
+
+    A word is a run of letters, digits and combining marks; an apostrophe inside it stays.
+
+    Derived in notebooks/02_rnn.ipynb, section *A text classifier*.
+    """
+    text = text.lower()
+    marks = ""
+    if not text.isascii():  # \w leaves out combining marks: Thai or Hindi words would fall apart
+        marks = "".join(c for c in sorted(set(text)) if unicodedata.category(c)[0] == "M")
+    return re.findall(rf"[\w{marks}]+(?:['’\u200c][\w{marks}]+)*", text)
+
+
+class Vocabulary:
+    """Words and their ids, the most frequent first; 0 is padding, 1 every word not known here.
+
+    Give it the training texts only: a model must not know which words the test will bring.
+    `size` limits the number of ids, the two special ones included.
+
+    Derived in notebooks/02_rnn.ipynb, section *A text classifier*.
+    """
+
+    def __init__(self, texts, size=None):
+        if isinstance(texts, str):
+            raise TypeError("Vocabulary expects a list of texts, got a single one: pass [text]")
+        if size is not None and size < 2:
+            raise ValueError(f"Vocabulary expects a size of 2 or more, got {size}")
+        counts = Counter(word for text in texts for word in tokenize(text))
+        words = sorted(counts, key=lambda word: (-counts[word], word))  # ties by alphabet
+        self.words = ["<pad>", "<unk>", *words][:size]
+        self.ids = {word: i for i, word in enumerate(self.words)}
+
+    def encode(self, text):
+        """The ids of the words of a text, as a list."""
+        return [self.ids.get(word, UNKNOWN) for word in tokenize(text)]
+
+    def decode(self, ids):
+        """The words of the ids, joined by spaces; padding is left out."""
+        return " ".join(self.words[i] for i in ids if i != PADDING)
+
+    def __len__(self):
+        return len(self.words)
+
+
+def pad(sequences, length=None):
+    """Put lists of ids into one array `(N, T)`, filled up with 0 behind.
+
+    `T` is the longest length, or `length`, which cuts longer lists; an empty one takes one step.
+
+    Derived in notebooks/02_rnn.ipynb, section *A text classifier*.
+    """
+    if length is None:
+        length = max(1, max(map(len, sequences), default=0))
+    if length < 1:
+        raise ValueError(f"pad expects a length of at least 1, got {length}")
+    rows = np.full((len(sequences), length), PADDING)
+    for row, ids in zip(rows, sequences, strict=True):
+        row[: len(ids)] = ids[:length]
+    return rows
+
+
+def clean_text8(text):
+    """Reduce a text to the 27 characters of text8: a to z, and single spaces between words.
+
+    Digits are spelled out, one by one, and all other characters separate words.
+
+    Derived in notebooks/02_rnn.ipynb, section *A character model* (Mahoney, 2006).
+    """
+    text = re.sub("[0-9]", lambda digit: f" {DIGITS[int(digit[0])]} ", text.lower())
+    return " ".join(re.findall("[a-z]+", text))
+
+
+def encode_characters(text):
+    """The ids of text8's characters, 0 for the space and 1..26 for a..z: `(T,)`, one byte each.
+
+    Raises ValueError for any other character.
+
+    Derived in notebooks/02_rnn.ipynb, section *A character model*.
+    """
+    if strange := set(text) - set(ALPHABET):
+        raise ValueError(f"encode_characters expects a to z and space, got {sorted(strange)[:5]}: "
+                         "use clean_text8 first")
+    codes = np.frombuffer(text.encode("ascii"), np.uint8)
+    return np.where(codes == ord(" "), 0, codes - (ord("a") - 1)).astype(np.uint8)
+
+
+def decode_characters(ids):
+    """The text of character ids `(T,)`, the inverse of `encode_characters`.
+
+    Derived in notebooks/02_rnn.ipynb, section *A character model*.
+    """
+    return "".join(ALPHABET[i] for i in ids)
+
+
+def windows(ids, batch_size, steps):
+    """Cut one long text `(L,)` into inputs and targets, each `(K batch_size, steps)`.
+
+    The target of each character is the next one. The text is laid out in `batch_size` long rows,
+    read side by side: batch after batch, *in this order*, every row goes on where it stopped. What
+    does not fill the last window is left out.
+    Raises ValueError when the text is shorter than one batch.
+
+    Derived in notebooks/02_rnn.ipynb, section *A character model*.
+    """
+    if min(batch_size, steps) < 1 or len(ids) <= batch_size * steps:
+        raise ValueError(f"windows needs {batch_size} x {steps} characters and one more, "
+                         f"got {len(ids)}: take a smaller batch_size or fewer steps")
+    width = (len(ids) - 1) // batch_size  # of one row
+    K = width // steps
+    rows = (ids[i : i + batch_size * width].reshape(batch_size, width) for i in (0, 1))
+    return tuple(row[:, : K * steps].reshape(batch_size, K, steps).swapaxes(0, 1).reshape(-1, steps)
+                 for row in rows)
