@@ -44,11 +44,14 @@ bench: peers  ## measure the speed against PyTorch and lime, print one table
 	$(PEERS)/bin/python benchmarks/run.py
 
 parity: peers  ## compare every number with PyTorch itself (make test uses frozen values)
-	$(PEERS)/bin/python -m pytest tests/test_parity.py $(PYTEST_FLAGS)
+	$(PEERS)/bin/python -m pytest tests/test_parity.py tests/test_recurrent_parity.py \
+		tests/test_convolution_parity.py $(PYTEST_FLAGS)
 
 references: peers  ## freeze PyTorch's values anew for make test
 	$(PEERS)/bin/python tools/references.py
 	$(PEERS)/bin/python tools/references_lime.py
+	$(PEERS)/bin/python tools/references_rnn.py
+	$(PEERS)/bin/python tools/references_cnn.py
 
 exercises: environment  ## write the exercise copies of the notebooks
 	$(VENV)/bin/python tools/exercises.py

@@ -19,6 +19,10 @@ from .recurrent import (
     Embedding, RNN, LSTM, GRU, orthogonal, TextClassifier, predict_proba, CharacterModel,
     fit_stream, sample, generate,
 )
+from .convolution import (
+    output_size, im2col, col2im, Conv2d, MaxPool2d, AvgPool2d, GlobalAvgPool2d,
+    local_probabilities,
+)
 from .lime import (
     sample_masks, mask_distance, exponential_kernel, fit_surrogate, Surrogate, Explanation,
     explain_image, explain_text, explain_tabular, superpixels, grid_segments, pick,

@@ -255,3 +255,174 @@ def _write(path, content):
         with contextlib.suppress(OSError):
             part.unlink()
     return path
+
+
+# ------------------------------------------------------------------------------------ real images
+
+_PHOTOGRAPHS = {  # class -> its name in skimage.data; all of them lie inside the package
+    "astronaut": "astronaut", "cat": "chelsea", "coffee": "coffee", "rocket": "rocket",
+    "brick": "brick", "grass": "grass",
+}
+PHOTO_CLASSES = (*_PHOTOGRAPHS, "blank")  # the names of the labels of `photos`
+_HEIGHTS = (160, 200, 256)  # the photographs are shrunk to these before patches are taken
+_PATCH = 32
+_PATCHES = (200, 20, 34)  # of each photograph at each height, for train, validation and test
+_MARGIN = 2  # pixels around a patch that shrinking may have mixed into it
+
+
+def faces():
+    """Face or not: x (N, 1, 25, 25) float32 in [0, 1], y (N,) int64, 1 for a face.
+
+    120 / 20 / 60 train / validation / test, half of each part faces, all from different pictures:
+    the 200 crops of `skimage.data.lfw_subset`. Raises ImportError without scikit-image.
+
+    Derived in notebooks/03_cnn.ipynb, section *Real images*. Huang, Ramesh, Berg and
+    Learned-Miller, *Labeled faces in the wild* (2007).
+    """
+    x = _skimage("faces").lfw_subset()[:, None].astype(np.float32)
+    y = (np.arange(len(x)) < 100).astype(np.int64)
+    rng = np.random.default_rng(0)
+    shuffled = [rng.permutation(np.flatnonzero(y == label)) for label in (0, 1)]
+    parts = (rng.permutation(np.concatenate([rows[a:b] for rows in shuffled]))
+             for a, b in ((0, 60), (60, 70), (70, 100)))
+    return Dataset(*((x[rows], y[rows]) for rows in parts))
+
+
+def photographs():
+    """The whole photographs that `photos` cuts up: {class: (H, W, 3) uint8}; two are grey.
+
+    All are in the public domain or CC0, and come inside scikit-image: nothing is downloaded.
+    Raises ImportError without it.
+
+    Derived in notebooks/03_cnn.ipynb, section *Real images*.
+    """
+    images = {name: getattr(_skimage("photographs"), key)() for name, key in _PHOTOGRAPHS.items()}
+    return {name: image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+            for name, image in images.items()}
+
+
+def photos():
+    """Which photograph is a patch from? x (N, 3, 32, 32) float32 in [0, 1], y (N,) int64.
+
+    `PHOTO_CLASSES[y]` names the class: one of six `photographs`, each taken at three sizes, or
+    "blank", patches with every part hidden. A network that has seen those need not guess where
+    LIME hides things. Train, validation and test come from different `photo_regions` and share no
+    pixel, but they do share the photograph. 4,200 / 420 / 714 patches, each class equally often.
+
+    Raises ImportError without scikit-image.
+
+    Derived in notebooks/03_cnn.ipynb, section *Real images*.
+    """
+    rng = np.random.default_rng(0)
+    patches = [[] for _ in _PATCHES]
+    for image in photographs().values():
+        for height in _HEIGHTS:
+            small = shrink(image, height).transpose(2, 0, 1).astype(np.float32) / 255
+            views = np.lib.stride_tricks.sliding_window_view(small, (_PATCH, _PATCH), axis=(1, 2))
+            for part, (found, n) in enumerate(zip(patches, _PATCHES, strict=True)):
+                rows, columns = rng.permutation(_inside(part, *small.shape[1:]))[:n].T
+                found.append(views[:, rows, columns].swapaxes(0, 1))
+    return Dataset(*(_with_blank(np.concatenate(found), rng) for found in patches))
+
+
+def photo_regions(height, width):
+    """Which part each pixel of a photograph belongs to: 0 train, 1 validation, 2 test.
+
+    A chessboard of four rows, where the held-out squares are a knight's move apart.
+    Shape: `(height, width)` integers.
+
+    Derived in notebooks/03_cnn.ipynb, section *Real images*.
+    """
+    rows, columns = 4, round(4 * width / height)
+    row, column = np.arange(height) * rows // height, np.arange(width) * columns // width
+    return np.array([0, 2, 0, 1, 0])[(2 * row[:, None] + column) % 5]
+
+
+def shrink(image, height):
+    """A photograph `(H, W, 3)` uint8 at another height, its shape kept: `(height, w, 3)` uint8.
+
+    Derived in notebooks/03_cnn.ipynb, section *Real images*.
+    """
+    from skimage.transform import resize
+
+    size = height, round(image.shape[1] * height / image.shape[0])
+    return np.rint(255 * resize(image, size, anti_aliasing=True)).astype(np.uint8)
+
+
+def collage(left, right, height=192):
+    """The middles of two photographs side by side: `(height, 3 height / 2, 3)` uint8.
+
+    Here the truth about an explanation is known: what speaks for the left one lies on the left.
+
+    Derived in notebooks/03_cnn.ipynb, section *Explain*.
+    """
+    half, halves = 3 * height // 4, (shrink(left, height), shrink(right, height))
+    starts = [(image.shape[1] - half) // 2 for image in halves]
+    return np.hstack([image[:, a : a + half] for image, a in zip(halves, starts, strict=True)])
+
+
+def vary_photos(x, rng):
+    """Patches as they might have been, for `fit(..., augment=vary_photos)`: `(N, 3, H, W)` to same.
+
+    Some mirrored, lighter or darker, or without colour. Half of them with parts hidden as LIME
+    hides them: behind their mean colour, grey or a blur; the largest part always stays.
+
+    Derived in notebooks/03_cnn.ipynb, section *Real images*.
+    """
+    shape = len(x), 1, 1, 1
+    brightness = rng.uniform(0.75, 1.25, shape).astype(x.dtype)
+    x = np.clip(np.where(rng.random(shape) < 0.5, x, x[..., ::-1]) * brightness, 0, 1)
+    x = np.where(rng.random(shape) < 0.15, x.mean(axis=1, keepdims=True), x)
+    parts = _cut(x, rng)
+    hidden = rng.random(parts.shape[:2]) < 0.5
+    hidden[np.arange(len(x)), parts.sum(axis=(2, 3)).argmax(axis=1)] = False
+    return np.where(rng.random(shape) < 0.5, _hide(x, parts, hidden, rng), x)
+
+
+def _skimage(name):
+    try:
+        import skimage.data
+    except ImportError as error:
+        raise ImportError(f"datasets.{name}() reads pictures that come with scikit-image: "
+                          "pip install scikit-image") from error
+    return skimage.data
+
+
+def _inside(part, height, width):
+    """Top left corners (n, 2) of all patches that lie in one part, with the margin around them."""
+    size, inside = _PATCH + 2 * _MARGIN, photo_regions(height, width) == part
+    for axis in (0, 1):
+        inside = np.lib.stride_tricks.sliding_window_view(inside, size, axis=axis).all(axis=-1)
+    return np.argwhere(inside) + _MARGIN
+
+
+def _with_blank(x, rng):
+    """Number the photographs' patches, and add as many blank ones as each photograph has."""
+    n = len(x) // len(_PHOTOGRAPHS)
+    chosen = x[rng.permutation(len(x))[:n]]
+    parts = _cut(chosen, rng)
+    blank = _hide(chosen, parts, np.ones(parts.shape[:2], bool), rng)
+    return np.concatenate([x, blank]), np.repeat(np.arange(len(_PHOTOGRAPHS) + 1), n)
+
+
+def _cut(x, rng):
+    """Cut each image along two random lines: masks of its four parts, `(N, 4, H, W)` bool."""
+    rows, columns = (np.linspace(-0.5, 0.5, n) for n in x.shape[2:])
+    angle = rng.uniform(0, 2 * np.pi, (2, len(x), 1, 1))
+    offset = rng.uniform(-0.35, 0.35, angle.shape)
+    a, b = np.cos(angle) * rows[:, None] + np.sin(angle) * columns > offset
+    return np.stack([a & b, a & ~b, ~a & b, ~a & ~b], axis=1)
+
+
+def _hide(x, parts, hidden, rng):
+    """Put the mean colour, grey or a blur over the hidden parts: masks `(N, 4)` of `parts`."""
+    from skimage.filters import gaussian
+
+    masks = parts.astype(x.dtype)
+    size = np.maximum(masks.sum(axis=(2, 3)), 1)
+    colours = np.einsum("nchw,nphw->npc", x, masks) / size[..., None]
+    kind = rng.random(len(x))
+    colours[kind < 0.15] = 0.5
+    cover = np.einsum("npc,nphw->nchw", colours, masks)
+    cover[kind > 0.75] = gaussian(x[kind > 0.75], (0, 0, 5, 5))
+    return np.where((parts & hidden[..., None, None]).any(axis=1)[:, None], cover, x)

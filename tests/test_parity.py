@@ -23,16 +23,20 @@ from scratchml import (
     SGD,
     AdaGrad,
     Adam,
+    AvgPool2d,
     BCEWithLogitsLoss,
     CharacterModel,
+    Conv2d,
     CrossEntropyLoss,
     Dropout,
     Embedding,
     Flatten,
+    GlobalAvgPool2d,
     Layer,
     LeakyReLU,
     Linear,
     Loss,
+    MaxPool2d,
     MSELoss,
     Optimizer,
     ReLU,
@@ -76,7 +80,8 @@ OPTIMIZERS = {  # what makes it; the further arguments of train_step
     "weight_decay_momentum": (lambda: SGD(0.1, momentum=0.9), {"penalty": L2(0.05)}),
 }
 ELSEWHERE = {Sequential,  # compared as a whole network
-             Embedding, RNN, LSTM, GRU, TextClassifier, CharacterModel}  # test_recurrent_parity
+             Embedding, RNN, LSTM, GRU, TextClassifier, CharacterModel,  # test_recurrent_parity
+             Conv2d, MaxPool2d, AvgPool2d, GlobalAvgPool2d}  # test_convolution_parity
 
 
 @pytest.fixture(scope="session")
