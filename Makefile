@@ -3,6 +3,7 @@
 PYTHON ?=
 VENV ?= .venv
 PEERS ?= .venv-peers
+BROWSER ?= .venv-browser
 LAB_FLAGS ?=
 PYTEST_FLAGS ?=
 ONLY ?=
@@ -18,12 +19,12 @@ ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab test coverage full bench exercises render references parity links pins clean \
-	environment peers
+.PHONY: help lab test test-browser coverage measure full bench exercises render references parity \
+	links pins clean environment peers browser
 
 help:  ## list these targets
 	@echo "From scratch to ML"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1@\2/p' Makefile | \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | \
 		awk -F@ '{ printf "%-18s %s\n", $$1, $$2 }'
 
 lab: environment  ## open the course in JupyterLab (LAB_FLAGS="--no-browser --port 9000" and the like)
@@ -34,8 +35,14 @@ test: environment  ## lint, test the library, run every notebook again and compa
 	$(VENV)/bin/python -m ruff check --output-format concise .
 	$(QUIET) $(VENV)/bin/python -m pytest --nbval tests $(NOTEBOOKS) $(PYTEST_FLAGS)
 
+test-browser: browser  ## run every notebook in JupyterLab in a real Chromium, answer exercises there
+	$(QUIET) $(BROWSER)/bin/python tests/browser/rehearse.py $(ONLY)
+
 coverage: environment  ## the lines and branches of scratchml that no test has seen
 	$(QUIET) $(VENV)/bin/python -m pytest --cov=scratchml tests $(PYTEST_FLAGS)
+
+measure: environment  ## seconds and peak memory of each notebook
+	$(QUIET) $(VENV)/bin/python tools/measure.py $(ONLY)
 
 full: environment  ## run the notebooks on the complete data sets, print one table of results
 	SCRATCHML_FULL=1 $(QUIET) $(VENV)/bin/python tools/full.py $(ONLY)
@@ -74,7 +81,7 @@ pins:  ## choose new exact versions for requirements.txt (needs uv)
 	mv build/requirements.txt requirements.txt
 
 clean:  ## remove environments and everything made (not data/downloads, not your answers)
-	rm -rf $(VENV) $(PEERS) build .pytest_cache .ruff_cache .hypothesis .coverage *.egg-info
+	rm -rf $(VENV) $(PEERS) $(BROWSER) build .pytest_cache .ruff_cache .hypothesis .coverage *.egg-info
 	find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -prune -exec rm -rf {} +
 
 environment:
@@ -82,3 +89,6 @@ environment:
 
 peers:
 	@sh tools/environment.sh "$(PEERS)" requirements.txt requirements-peers.txt
+
+browser:
+	@sh tools/environment.sh "$(BROWSER)" requirements.txt requirements-browser.txt

@@ -1,0 +1,259 @@
+"""The course as an attendee meets it: JupyterLab in a real browser, from an empty clone.
+
+    make test-browser                     all notebooks
+    make test-browser ONLY="00_intro"     some of them
+
+Clones the repository, starts `make lab` in the clone, and drives it with headless Chromium:
+
+1. opens each notebook, *Run All Cells*, waits: no error, every cell has run, the figures are there;
+2. opens its exercise copy, runs everything above the first exercise, types a wrong answer and sees
+   the check's diagnosis, types the right one and sees the check pass.
+
+Screenshots of both land in build/browser/, for somebody to look at.
+"""
+
+import os
+import re
+import runpy
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Error, expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
+
+from course import notebooks, read  # noqa: E402
+from test_exercises import answered, read_exercises  # noqa: E402
+
+SHOTS = ROOT / "build" / "browser"
+TOKEN = "rehearsal"
+SECONDS = 600  # the longest that one notebook may take
+SETTINGS = {  # all cells in the page at once, so that what is below can be looked at as well
+    "@jupyterlab/notebook-extension/tracker": '{"windowingMode": "none", "autoStartDefaultKernel": true}',
+}
+
+
+def chromium():
+    names = [os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
+    path = next((found for name in names if name and (found := shutil.which(name))), None)
+    if path is None:
+        sys.exit("no Chromium found: install it (Debian, Ubuntu: sudo apt install chromium), "
+                 "or name it: CHROMIUM=/path/to/chrome make test-browser")
+    return path
+
+
+@contextmanager
+def clone(folder):
+    """The repository as it would be committed now: tracked and new files, nothing ignored."""
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                            cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    yield folder
+
+
+@contextmanager
+def lab(folder):
+    """`make lab` in the clone; yields its address, leaves no process behind."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = folder / "build" / "settings"
+    for name, text in SETTINGS.items():
+        path = settings / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    flags = (f"--no-browser --port={port} --ServerApp.port_retries=0 "
+             f"--LabApp.user_settings_dir={settings} --LabApp.workspaces_dir={folder}/build/space")
+    log = open(folder / "build" / "lab.log", "w+")
+    process = subprocess.Popen(["make", "lab", f"LAB_FLAGS={flags}"], cwd=folder, stdout=log,
+                               stderr=subprocess.STDOUT, start_new_session=True,
+                               env=os.environ | {"JUPYTER_TOKEN": TOKEN, "TQDM_DISABLE": "1"})
+    try:
+        address = f"http://127.0.0.1:{port}"
+        wait_for(f"{address}/api/status?token={TOKEN}", process, log)
+        yield address
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+        log.close()
+
+
+def wait_for(url, process, log, seconds=420):
+    for _ in range(seconds):
+        try:
+            return urllib.request.urlopen(url, timeout=10).read()
+        except OSError:
+            if process.poll() is not None:
+                break
+            time.sleep(1)
+    log.seek(0)
+    sys.exit(f"make lab serves nothing:\n{log.read()}")
+
+
+class Notebook:
+    """One notebook open in JupyterLab."""
+
+    def __init__(self, page, address, path):
+        self.page, self.name = page, Path(path).stem
+        page.goto(f"{address}/lab/tree/{path}?token={TOKEN}&reset")
+        self.panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+        expect(self.panel.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+               ).to_be_visible(timeout=60_000)
+        self.cells = self.panel.locator(".jp-Notebook-cell")
+
+    def menu(self, menu, entry):
+        self.page.get_by_role("menuitem", name=menu, exact=True).click()
+        self.page.get_by_text(entry, exact=True).click()
+
+    def wait(self):
+        """Until nothing is queued or running; returns how many code cells have run."""
+        prompts = self.panel.locator(".jp-CodeCell .jp-InputPrompt")
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            time.sleep(0.5)
+            if "[*]:" not in (texts := prompts.all_inner_texts()):
+                return sum(bool(re.fullmatch(r"\[\d+\]:", text)) for text in texts)
+        raise AssertionError(f"{self.name}: still running after {SECONDS} s")
+
+    def errors(self):
+        """What stands in red: exceptions and anything written to stderr."""
+        return self.panel.locator("[data-mime-type='application/vnd.jupyter.stderr'], "
+                                  "[data-mime-type='application/vnd.jupyter.error']"
+                                  ).all_inner_texts()
+
+    def type(self, index, source):
+        """Replace the source of a cell, as somebody at the keyboard would, and run it."""
+        self.cells.nth(index).locator(".cm-content").click()
+        self.page.keyboard.press("Control+A")
+        self.page.keyboard.insert_text(source)
+        self.run(index)
+
+    def run(self, index):
+        self.cells.nth(index).locator(".jp-InputPrompt").click()
+        self.page.keyboard.press("Control+Enter")
+        self.wait()
+
+    def output(self, index):
+        return "\n".join(self.cells.nth(index).locator(".jp-OutputArea-output").all_inner_texts())
+
+    def photograph(self, name, cells):
+        """One picture of each of these cells."""
+        for number, index in enumerate(cells):
+            self.cells.nth(index).screenshot(path=SHOTS / f"{name}-{number}.png")
+
+    def scan(self, name, height=4000):
+        """Pictures of the whole notebook, from top to bottom."""
+        self.page.set_viewport_size({"width": 1300, "height": height})
+        scroller = self.panel.locator(".jp-WindowedPanel-outer")
+        total = scroller.evaluate("element => element.scrollHeight")
+        for number, top in enumerate(range(0, total, height - 200)):
+            scroller.evaluate(f"element => element.scrollTop = {top}")
+            self.page.wait_for_timeout(300)
+            scroller.screenshot(path=SHOTS / f"{name}-{number}.png", timeout=120_000)
+
+    def close(self):
+        """Shut the kernel down: the next notebook has the memory to itself."""
+        self.page.evaluate(
+            """async token => {
+                const base = location.origin + '/api/sessions';
+                const sessions = await (await fetch(`${base}?token=${token}`)).json();
+                for (const s of sessions)
+                    await fetch(`${base}/${s.id}?token=${token}`, {method: 'DELETE',
+                        headers: {Authorization: `token ${token}`}});
+            }""", TOKEN)
+
+
+def run_all(page, address, path):
+    """Open a notebook, run all of it; complain about errors, unrun cells, missing figures."""
+    committed = read(ROOT / path)
+    codes = [cell for cell in committed.cells if cell.cell_type == "code" and cell.source.strip()]
+    notebook = Notebook(page, address, path)
+    notebook.menu("Edit", "Clear Outputs of All Cells")  # the committed ones
+    start = time.monotonic()
+    notebook.menu("Run", "Run All Cells")
+    ran, seconds = notebook.wait(), time.monotonic() - start
+    notebook.scan(Path(path).stem)
+    assert not notebook.errors(), f"{path}:\n" + "\n".join(notebook.errors())
+    assert ran == len(codes), f"{path}: {ran} of {len(codes)} cells have run"
+    figures = notebook.panel.locator(".jp-OutputArea-output img").count()
+    expected = sum("image/png" in output.get("data", {}) for cell in codes for output in cell.outputs)
+    assert figures >= expected, f"{path}: {figures} figures, {expected} in the committed notebook"
+    html = sum("text/html" in output.get("data", {}) for cell in codes for output in cell.outputs)
+    shown = notebook.panel.locator("[data-mime-type='text/html']").count()
+    assert shown >= html, f"{path}: {shown} HTML outputs, {html} in the committed notebook"
+    print(f"{path}: {ran} cells in {seconds:.0f} s, {figures} figures, {shown} HTML, no error",
+          flush=True)
+    notebook.close()
+
+
+def exercise(page, address, path):
+    """Answer the first exercise wrongly, then rightly."""
+    solved = ROOT / path
+    known = runpy.run_path(str(ROOT / "tests" / "wrong_answers" / f"{solved.stem}.py"))["WRONG"]
+    name, task = next(iter(read_exercises(read(solved), known).items()))
+    wrong, pattern = task.wrong[0]
+    blanked = f"notebooks/exercises/{solved.name}"
+    cells = read(ROOT / blanked).cells
+    task_index = [cell.id for cell in cells].index(read(solved).cells[task.index].id)
+    check = next(i for i, cell in enumerate(cells) if i > task_index and cell.cell_type == "code")
+    notebook = Notebook(page, address, blanked)
+    notebook.cells.nth(task_index).locator(".jp-InputPrompt").click()
+    notebook.menu("Run", "Run All Above Selected Cell")
+    notebook.wait()
+    assert not notebook.errors(), f"{path}, above {name!r}:\n" + "\n".join(notebook.errors())
+    for answer, message in ((answered(task.source, wrong), pattern), (task.source, None)):
+        notebook.type(task_index, answer)
+        notebook.run(check)
+        said = notebook.output(task_index) + notebook.output(check)
+        kind = "right" if message is None else "wrong"
+        notebook.photograph(f"{solved.stem}-{kind}", [task_index, check])
+        if message is None:
+            assert "Error" not in said and "CheckFailed" not in said, f"{path}, {name!r}: {said}"
+        else:
+            assert re.search(message, said, re.DOTALL), f"{path}, {name!r}: no {message!r} in\n{said}"
+    print(f"{path}: exercise {name!r} answered wrongly and rightly", flush=True)
+    notebook.close()
+
+
+def main(only):
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    paths = [path.relative_to(ROOT).as_posix() for path in notebooks()
+             if not only or path.stem in only]
+    with tempfile.TemporaryDirectory() as folder, clone(Path(folder) / "clone") as copy:
+        (copy / "build").mkdir(exist_ok=True)
+        with lab(copy) as address, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+            failed = 0
+            for step in (run_all, exercise):
+                for path in paths:
+                    page = browser.new_page(viewport={"width": 1300, "height": 900})
+                    try:
+                        step(page, address, path)
+                    except (AssertionError, Error) as error:
+                        failed += 1
+                        print(f"FAILED {step.__name__} {path}: {error}", flush=True)
+                        page.screenshot(path=SHOTS / f"failed-{step.__name__}-{Path(path).stem}.png")
+                    page.close()
+            browser.close()
+    print(f"screenshots: {SHOTS.relative_to(ROOT)}/")
+    return min(failed, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
