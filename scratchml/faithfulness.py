@@ -5,27 +5,21 @@ and look for it (`recovery`), and break the model (`randomised_weights`): an exp
 the same did not explain it.
 """
 
+from collections import namedtuple
 from itertools import combinations
-from typing import NamedTuple
 
 import numpy as np
 
-from .lime import predict_masks
+from .lime import _require, predict_masks
 
 
-class Curves(NamedTuple):
+class Curves(namedtuple("Curves", "deletion insertion random deletion_area insertion_area "
+                                  "random_area")):
     """Probability of the label after 0..d features: `deletion`, `insertion` `(d + 1,)`.
 
     `random` `(orders, d + 1)` are deletions in random order; insertion's are these reversed.
     The areas lie in [0, 1]: the heights averaged over the way, `random_area` over the orders too.
     """
-
-    deletion: np.ndarray
-    insertion: np.ndarray
-    random: np.ndarray
-    deletion_area: float
-    insertion_area: float
-    random_area: float
 
 
 def deletion_insertion(explanation, predict, *, label=None, orders=20, seed=0, batch_size=256):
@@ -44,24 +38,20 @@ def deletion_insertion(explanation, predict, *, label=None, orders=20, seed=0, b
     order = np.stack([best, best[::-1], *(rng.permutation(d) for _ in range(orders))])
     place = order.argsort(axis=1)  # the step at which each feature goes
     keep = place[:, None, :] >= np.arange(d + 1)[:, None]
-    Y = predict_masks(predict, explanation.perturb, keep.reshape(-1, d) * original,
-                      batch_size=batch_size)
-    curves = Y[:, c].reshape(-1, d + 1)
+    answers = predict_masks(predict, explanation.perturb, keep.reshape(-1, d) * original,
+                            batch_size=batch_size)
+    curves = np.concatenate([P[:, c] for P in answers]).reshape(-1, d + 1)
     curves[1] = curves[1, ::-1]  # the lightest deleted first, read backwards
     areas = np.trapezoid(curves, dx=1 / d)
     return Curves(curves[0], curves[1], curves[2:], areas[0], areas[1], areas[2:].mean())
 
 
-class Similarity(NamedTuple):
+class Similarity(namedtuple("Similarity", "jaccard rank_correlation weights")):
     """How alike explanations are, 1 being the same: means of pairwise comparisons.
 
     `jaccard`: shared part of the `k` heaviest features; `rank_correlation`: Spearman's, of all
     weights with their signs. `weights`, one explanation a row, are what was compared.
     """
-
-    jaccard: float
-    rank_correlation: float
-    weights: np.ndarray
 
 
 def stability(explain, *, seeds=range(10), k=5, label=None):
@@ -112,8 +102,7 @@ def shuffled_weights(predict, parameters, *, rng, repeats=5):
 
 
 def _similarity(pairs, k, weights):
-    if not pairs:
-        raise ValueError("there is nothing to compare: give at least two seeds, or one model")
+    _require(pairs, "there is nothing to compare: give at least two seeds, or one model")
     heaviest = [[set(np.argsort(-np.abs(w), kind="stable")[:k]) for w in pair] for pair in pairs]
     jaccard = [len(a & b) / len(a | b) for a, b in heaviest]
     correlation = [np.corrcoef(_ranks(a), _ranks(b))[0, 1] for a, b in pairs]
@@ -126,12 +115,8 @@ def _ranks(values):
     return (count.cumsum() - (count - 1) / 2)[place]
 
 
-class Recovery(NamedTuple):
+class Recovery(namedtuple("Recovery", "precision recall found")):
     """Of the features named: how many are `planted` (precision); of the planted: how many named."""
-
-    precision: float
-    recall: float
-    found: list
 
 
 def recovery(explanation, planted, *, k=None, label=None):
@@ -143,9 +128,8 @@ def recovery(explanation, planted, *, k=None, label=None):
     Derived in notebooks/04_lime.ipynb, section *How good is an explanation?*.
     """
     planted = set(planted)
-    if not planted or not planted <= set(explanation.names):
-        raise ValueError(f"recovery expects planted names out of {explanation.names[:10]}..., "
-                         f"got {sorted(planted, key=str)}")
+    _require(planted and planted <= set(explanation.names), "recovery expects planted names out of "
+             f"{explanation.names[:10]}..., got {planted or 'none'}")
     named = [e.name for e in explanation.top(label, k or len(planted))]
     found = [name for name in named if name in planted]
     return Recovery(len(found) / max(len(named), 1), len(found) / len(planted), found)

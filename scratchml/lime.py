@@ -6,15 +6,15 @@ the answers, the nearer ones counting more. Its coefficients are the explanation
 """
 
 import html
-import math
 import re
 import unicodedata
 import warnings
 from collections import namedtuple
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from itertools import product
 
 import numpy as np
 
@@ -40,9 +40,9 @@ def sample_masks(n, d, *, rng, kind="image", design="iid"):
     Derived in notebooks/04_lime.ipynb, section *Perturb, weigh, fit*; the designs in section
     *Does it work?*.
     """
-    if n < 2 or d < 1 or kind not in ("image", "text") or design not in DESIGNS:
-        raise ValueError("sample_masks expects n >= 2 masks of d >= 1 parts, kind 'image' or "
-                         f"'text', design in {DESIGNS}, got n={n}, d={d}, {kind!r}, {design!r}")
+    _require(n >= 2 and d >= 1 and kind in ("image", "text") and design in DESIGNS,
+             "sample_masks expects n >= 2 masks of d >= 1 parts, kind 'image' or 'text', design "
+             f"in {DESIGNS}, got n={n}, d={d}, {kind!r}, {design!r}")
     rows = n - 1 if design == "iid" else n // 2
     u = rng.random((rows, d))  # parts go off in the order of these numbers
     off = rng.integers(1, d + 1, rows)
@@ -53,6 +53,11 @@ def sample_masks(n, d, *, rng, kind="image", design="iid"):
         off = np.stack([off, d + 1 - off], axis=1).ravel()[: n - 1]
     last = np.take_along_axis(np.sort(u), off[:, None] - 1, axis=1) if kind == "text" else 0.5
     return np.vstack([np.ones((1, d), bool), u > last])
+
+
+def _require(condition, message):
+    if not condition:
+        raise ValueError(message)
 
 
 def _hadamard_bits(rows, d, rng):
@@ -81,8 +86,7 @@ def exponential_kernel(D, width=0.25):
 
     Derived in notebooks/04_lime.ipynb, section *Perturb, weigh, fit*.
     """
-    if not width > 0:
-        raise ValueError(f"exponential_kernel expects a width above 0, got {width}")
+    _require(width > 0, f"exponential_kernel expects a width above 0, got {width}")
     return np.exp(-((np.asarray(D) / width) ** 2) / 2)
 
 
@@ -127,7 +131,8 @@ def fit_surrogate(Z, Y, weights, *, alpha=1.0, features=None, select="auto", pai
 
     Standard errors are the sandwich's, with residuals over `sqrt(1 - leverage)` (HC2), so the
     noise need not be constant. They say how far another draw of masks would lead, at this alpha
-    and this choice of features. `paired` masks hang together two by two, and so do their errors.
+    and this choice of features. `paired` masks hang together two by two: the scores of a pair are
+    added before they are squared.
 
     Raises ValueError for shapes that do not fit, NaN, negative or only zero weights, and for
     features that the samples do not determine when alpha is 0.
@@ -136,12 +141,11 @@ def fit_surrogate(Z, Y, weights, *, alpha=1.0, features=None, select="auto", pai
     section *How good is an explanation?*.
     """
     Z, Y, w = (np.asarray(a, np.float64) for a in (Z, Y, weights))
-    if (Z.ndim, Y.ndim, w.ndim) != (2, 2, 1) or not len(Z) == len(Y) == len(w) > 0:
-        raise ValueError("fit_surrogate expects Z (n, d), Y (n, classes) and weights (n,), "
-                         f"got {Z.shape}, {Y.shape} and {w.shape}")
-    if not all(np.isfinite(a).all() for a in (Z, Y, w)) or min(alpha, w.min()) < 0 or w.sum() == 0:
-        raise ValueError("fit_surrogate expects finite numbers, alpha >= 0 and weights >= 0, not "
-                         "all of them 0")
+    finite = all(np.isfinite(a).all() for a in (Z, Y, w))
+    _require((Z.ndim, Y.ndim, w.ndim) == (2, 2, 1) and len(Z) == len(Y) == len(w) > 0 and finite
+             and min(alpha, w.min()) >= 0 < w.sum(), "fit_surrogate expects finite Z (n, d), Y (n, "
+             "classes) and weights (n,), alpha >= 0 and weights all >= 0 and not all 0, got "
+             f"{Z.shape}, {Y.shape}, {w.shape} and alpha {alpha}")
     share = w / w.sum()
     centre, level = share @ Z, share @ Y
     X, R = np.sqrt(w)[:, None] * (Z - centre), np.sqrt(w)[:, None] * (Y - level)
@@ -159,48 +163,33 @@ def fit_surrogate(Z, Y, weights, *, alpha=1.0, features=None, select="auto", pai
         spare = 1 - share - np.einsum("ij,ij->i", part, P)  # 1 - leverage
         spare = np.where(spare > 1e-9, spare, np.nan)[:, None]
         coef[chosen, k] = beta
-        variance[chosen, k] = (_paired_variance(part, P, e, share) if paired
-                               else (P**2).T @ (e**2 / spare))
+        variance[chosen, k] = (P**2).T @ (e**2 / spare)
+        if paired:  # rows 1 and 2, 3 and 4, ... are added before they are squared
+            u = e / np.sqrt(spare)
+            variance[chosen, k] += 2 * (P[1:-1:2] * P[2::2]).T @ (u[1:-1:2] * u[2::2])
         r2[k] = 1 - (e**2).sum(axis=0) / total[k]
         r2_loo[k] = 1 - ((e / spare) ** 2).sum(axis=0) / total[k]
     intercept = level - centre @ coef
-    return Surrogate(coef=coef, stderr=np.sqrt(variance), intercept=intercept, r2=r2, r2_loo=r2_loo,
-                     local_prediction=intercept + Z[0] @ coef,
+    return Surrogate(coef=coef, stderr=np.sqrt(variance.clip(0)), intercept=intercept, r2=r2,
+                     r2_loo=r2_loo, local_prediction=intercept + Z[0] @ coef,
                      effective_samples=float(1 / (share**2).sum()))
 
 
 def _normal_solve(X, alpha):
     """`P = X (X'X + alpha I)^-1`, `(n, d)`, by Cholesky: then `P' R` are the coefficients."""
     A = X.T @ X + alpha * np.eye(X.shape[1])
-    if alpha < 1e-6 and not np.linalg.cond(A) < 1e12:
-        raise ValueError(f"fit_surrogate: {len(X)} samples do not determine {X.shape[1]} features "
-                         f"with alpha={alpha:g}; take more samples, fewer features, or alpha > 0")
+    _require(alpha >= 1e-6 or np.linalg.cond(A) < 1e12,
+             f"fit_surrogate: {len(X)} samples do not determine {X.shape[1]} features "
+             f"with alpha={alpha:g}; take more samples, fewer features, or alpha > 0")
     half = np.linalg.inv(np.linalg.cholesky(A))
     return X @ (half.T @ half)
-
-
-def _paired_variance(X, P, e, share):
-    """Variances `(d, classes)` when rows 1 and 2, 3 and 4, ... hang together (CR2).
-
-    As HC2, but each pair's residuals are multiplied by the inverse root of its `I - leverage`,
-    and its two scores are added before they are squared (Bell, McCaffrey, 2002).
-    """
-    root = np.sqrt(share)[:, None]  # the intercept's part of the leverage
-    X, P, e = (np.concatenate([0 * a[:1], a, 0 * a[len(a) - 1 + len(a) % 2 :]])
-               .reshape(-1, 2, a.shape[1]) for a in (np.hstack([X, root]), np.hstack([P, root]), e))
-    value, vector = np.linalg.eigh(np.eye(2) - P @ X.transpose(0, 2, 1))
-    value = np.where(value > 1e-9, value, np.nan)
-    e = vector @ (vector.transpose(0, 2, 1) @ e / np.sqrt(value)[..., None])
-    scores = ((P[..., :-1] * e[..., k, None]).sum(axis=1) for k in range(e.shape[2]))
-    return np.stack([(score**2).sum(axis=0) for score in scores], axis=1)
 
 
 def _choices(X, R, original, features, select):
     """Which features to use, for which classes."""
     known = ("auto", "none", "forward_selection", "highest_weights")
-    if select not in known or (features is not None and features < 1):
-        raise ValueError(f"fit_surrogate expects features >= 1, got {features}, and select in "
-                         f"{known}, got {select!r}")
+    _require(select in known and (features is None or features >= 1), "fit_surrogate expects "
+             f"features >= 1 and select in {known}, got {features} and {select!r}")
     if features is None or select == "none":
         return [(slice(None), slice(None))]
     if select == "forward_selection" or (select == "auto" and features <= 6):
@@ -218,64 +207,43 @@ def _forward_selection(A, b, features):
     Feature j explains `b_j^2 / A_jj` more once A and b are cleared of the features already in:
     one elimination step each, instead of a regression for every candidate.
     """
-    scale, chosen = A.diagonal(), []
+    least, chosen = 1e-10 * A.diagonal() + 1e-300, []  # what a combination of those in has left
     for _ in range(features):
-        free = A.diagonal() > 1e-10 * scale  # not a combination of those already in
-        gain = np.divide(b**2, A.diagonal(), out=np.zeros_like(b), where=free)
+        left = np.maximum(A.diagonal(), least)
+        gain = b**2 / left
         gain[chosen] = -1
         j = int(gain.argmax())
         chosen.append(j)
-        if free[j]:
-            share = A[:, j] / A[j, j]
-            A, b = A - np.outer(share, A[j]), b - share * b[j]
-    return np.array(chosen)
+        share = A[:, j] / left[j]
+        A, b = A - np.outer(share, A[j]), b - share * b[j]
+    return chosen
 
 
-def predict_masks(predict, perturb, Z, *, batch_size=256, progress=False, check=None):
-    """The model's probabilities for the perturbed inputs of masks Z: `(n, d)` to `(n, classes)`.
+def predict_masks(predict, perturb, Z, *, batch_size=256, progress=False):
+    """Ask the model about masks Z `(n, d)`, and yield its probabilities `(m, classes)` by batches.
 
     `perturb(masks, out)` builds a batch, where it can in the memory of the one before: a `predict`
-    that keeps its batch must copy it. `check(p)` sees the first row before the rest is asked for.
+    that keeps its batch must copy it.
 
-    Raises ValueError when `predict` does not return probabilities. What `predict` itself raises
-    passes through, with a note which batch it was.
+    Raises ValueError when `predict` does not return probabilities.
 
     Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
     """
-    if batch_size < 1:
-        raise ValueError(f"predict_masks expects a batch_size of at least 1, got {batch_size}")
-    answers, out = [], None
+    _require(batch_size >= 1, f"predict_masks expects a batch_size of at least 1, got {batch_size}")
+    out = None
     with closing(progress_bar(len(Z), progress)) as bar:
         for start in range(0, len(Z), batch_size):
             batch = perturb(Z[start : start + batch_size], out)
-            out = out if start else batch
-            stop, number = start + len(batch), len(answers)
-            where = f"batch {number} (samples {start} to {stop - 1} of {len(Z)})"
-            try:
-                P = predict(batch)
-            except Exception as error:
-                error.add_note(f"predict raised this for {where}")
-                raise
-            answers.append(_probabilities(P, len(batch), answers, where))
-            if start == 0 and check:
-                check(answers[0][0])
+            out = batch if out is None else out
+            P = np.asarray(predict(batch), np.float64)
+            _require(P.ndim == 2 and len(P) == len(batch), "predict must return probabilities "
+                     f"({len(batch)}, classes), got {P.shape}; with one p for two classes: "
+                     "np.column_stack([1 - p, p])")
+            fine = (P >= -1e-6).all(axis=1) & (np.abs(P.sum(axis=1) - 1) <= 1e-2)
+            _require(fine.all(), "predict must return probabilities in [0, 1] that sum to 1, not "
+                     f"row {start + fine.argmin()}: {P[fine.argmin()]}; apply softmax to scores")
             bar.update(len(batch))
-    return np.concatenate(answers)
-
-
-def _probabilities(P, n, before, where):
-    P = np.asarray(P, np.float64)
-    if P.ndim != 2 or len(P) != n or (before and P.shape[1] != before[0].shape[1]):
-        expected = before[0].shape[1] if before else "classes"
-        problem = (f"expected ({n}, {expected}), got {P.shape}; with one p for two classes: "
-                   "np.column_stack([1 - p, p])")
-    elif not np.isfinite(P).all():
-        problem = f"NaN or infinity, first in row {np.isfinite(P).all(axis=1).argmin()}"
-    elif (P < -1e-6).any() or (np.abs(P.sum(axis=1) - 1) > 1e-2).any():
-        problem = "they lie outside [0, 1] or do not sum to 1; apply softmax to scores"
-    else:
-        return P
-    raise ValueError(f"predict must return probabilities, for {where}: {problem}")
+            yield P
 
 
 def blend(image, hidden, segments, Z, out=None):
@@ -288,8 +256,7 @@ def blend(image, hidden, segments, Z, out=None):
 
     Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
     """
-    if out is None:
-        out = np.empty((len(Z), *image.shape), image.dtype)
+    out = np.empty((len(Z), *image.shape), image.dtype) if out is None else out
     bits = np.dtype(f"u{image.itemsize}")
     index = segments if image.ndim == 2 else np.repeat(segments[..., None], image.shape[2], axis=2)
     both = image.view(bits) ^ hidden.view(bits)
@@ -313,19 +280,6 @@ def remove_words(table, owner, Z, out=None):
     return ["".join(row) for row in table[np.arange(len(table)), byte].tolist()]
 
 
-def _readings(pieces, mask_token):
-    """The table of `remove_words`."""
-    pairs = [(gap + (mask_token or "") * (i >= 0), gap + word) for gap, word, i in pieces]
-    pairs += [("", "")] * (-len(pairs) % 8)
-    table = []
-    for start in range(0, len(pairs), 8):
-        texts = [""]
-        for pair in pairs[start : start + 8]:
-            texts = [text + reading for text in texts for reading in pair]
-        table.append(texts)
-    return np.array(table, dtype=object)
-
-
 class Evidence(namedtuple("Evidence", "name weight low high index")):
     """What one feature says: its `weight` with the 95 % interval, and its row in `coef`."""
 
@@ -346,19 +300,19 @@ class Explanation(Surrogate):
 
     names: list
     labels: list
-    class_names: list | None
+    class_names: list
     prediction: np.ndarray
     masks: np.ndarray
     predictions: np.ndarray
     weights: np.ndarray
-    perturb: Any
+    perturb: Callable
     image: np.ndarray | None = None
     segments: np.ndarray | None = None
-    pieces: list | None = None
+    pieces: list | tuple = ()
 
     def label(self, label=None):
         """The number of a class given by number or name; by default the first of `labels`."""
-        return self.labels[0] if label is None else _label(label, self.prediction, self.class_names)
+        return self.labels[0] if label is None else _label(label, len(self.r2), self.class_names)
 
     def top(self, label=None, k=10):
         """The `k` features that weigh most for `label`, heaviest first: a list of `Evidence`.
@@ -381,8 +335,8 @@ class Explanation(Surrogate):
         c = self.label(label)
         name = f" ({self.class_names[c]})" if self.class_names else ""
         return (f"class {c}{name}: model {self.prediction[c]:.3f}, surrogate "
-                f"{self.local_prediction[c]:.3f}, R² {self.r2[c]:.3f} (leave-one-out "
-                f"{self.r2_loo[c]:.3f}), {len(self.weights)} samples worth "
+                f"{self.local_prediction[c]:.3f}, R² {self.r2[c]:.3f} "
+                f"(leave-one-out {self.r2_loo[c]:.3f}), {len(self.weights)} samples worth "
                 f"{self.effective_samples:.0f}")
 
     def __repr__(self):
@@ -398,75 +352,63 @@ class Explanation(Surrogate):
         if self.image is None:
             return plots.evidence_bars(self.top(label, options.pop("k", 10)), ax=ax, **options)
         c = self.label(label)
-        low, high = self.interval[..., c]
-        weights = np.where((low <= 0) & (high >= 0), 0, self.coef[:, c])
+        weights = np.where(self.interval.prod(axis=0) <= 0, 0, self.coef)[:, c]
         return plots.image_evidence(self.image, self.segments, weights, ax=ax, **options)
 
     def _repr_html_(self):
-        shown = self.labels[:2]
-        return "".join(self._section(c, 10_400 // len(shown)) for c in shown)
-
-    def _section(self, c, room):
-        """One class: headline; picture, or `room` bytes of text with what is sure in it; bars."""
-        top, middle = self.top(c, 30), ""
+        """The first label: headline; picture, or text with what is sure tinted; bars."""
+        top = self.top(k=30)
         full = max((abs(e.weight) for e in top), default=1)
         colour = {e.index: FOR if e.weight > 0 else AGAINST for e in top}
         tint = {e.index: f"{colour[e.index]}{30 + round(140 * abs(e.weight) / full):x}"
                 for e in top if not e.low <= 0 <= e.high}
+        middle = "".join(_escape(gap) + _escape(word, background=tint.get(i))
+                         for gap, word, i in self.pieces[:300]) + " …" * (len(self.pieces) > 300)
         if self.image is not None:
             from . import plots
 
-            middle = plots.as_html(self.plot(c))
-        for gap, word, i in self.pieces or ():
-            part = _escape(gap) + _escape(word)
-            if i in tint:
-                part = f'{_escape(gap)}<span style="background:{tint[i]}">{_escape(word)}</span>'
-            room -= len(part.encode(errors="replace"))
-            if room < 0:
-                middle += " … <i>(the text goes on)</i>"
-                break
-            middle += part
+            middle = plots.as_html(self.plot())
         bars = "".join(
             f'<div><span style="background:linear-gradient(90deg,{colour[e.index]}90 '
             f'{abs(e.weight) / full:.0%},#0000 0);display:inline-block;width:16em">'
             f"{_escape(e.name, 25)}</span> {e.weight:+.3f} <small>[{e.low:+.3f}, {e.high:+.3f}]"
             "</small></div>" for e in top[:10])
-        return (f'<div style="margin:1em 0"><b>{_escape(self.headline(c), 200)}</b>'
+        return (f'<div style="margin:1em 0"><b>{_escape(self.headline(), 200)}</b>'
                 f'<p style="white-space:pre-wrap;line-height:1.6">{middle}</p>'
                 f"{bars or 'nothing matters'}</div>")
 
 
-def _escape(text, longest=100):
-    return html.escape(text if len(text := str(text)) <= longest else text[: longest - 1] + "…")
+def _escape(text, longest=100, background=None):
+    text = str(text)
+    escaped = html.escape(text if len(text) <= longest else text[: longest - 1] + "…")
+    return f'<span style="background:{background}">{escaped}</span>' if background else escaped
 
 
-def _label(label, p, class_names):
-    if class_names and label in class_names:
+def _label(label, classes, class_names):
+    if label in class_names:
         return class_names.index(label)
-    if isinstance(label, (int, np.integer)) and 0 <= label < len(p):
-        return int(label)
-    raise ValueError(f"unknown label {label!r}: predict returns {len(p)} classes, "
-                     f"0 to {len(p) - 1}" + (f" or {class_names}" if class_names else ""))
+    _require(isinstance(label, (int, np.integer)) and 0 <= label < classes,
+             f"unknown label {label!r}: expected 0 to {classes - 1} or one of {class_names}")
+    return int(label)
 
 
 def _explain(predict, perturb, names, Z, D, source, *, batch_size, paired=False, width=0.25,
-             labels=None, alpha=1.0, features=None, select="auto", class_names=None, progress=True):
+             labels=None, alpha=1.0, features=None, select="auto", class_names=(), progress=True):
     """What images, texts and tables have in common: ask, weigh, fit."""
-    found, class_names = [], None if class_names is None else list(class_names)
-
-    def check(p):
-        if class_names and len(class_names) != len(p):
-            raise ValueError(f"{len(class_names)} class_names for a predict of {len(p)} classes")
-        wanted = [] if labels is None else list(labels) if np.ndim(labels) else [labels]
-        found.extend(_label(w, p, class_names) for w in wanted or [int(p.argmax())])
-
     if len(Z) <= Z.shape[1]:
-        warnings.warn(f"{len(Z)} samples for {Z.shape[1]} features: alpha decides as much as the "
-                      "model; raise n_samples, or take fewer features", stacklevel=3)
-    weights = exponential_kernel(D, width)
-    Y = predict_masks(predict, perturb, Z, batch_size=batch_size, progress=progress, check=check)
+        warnings.warn(f"{len(Z)} samples for {Z.shape[1]} features are few: alpha decides as much "
+                      "as the model; raise n_samples", stacklevel=3)
+    weights, class_names = exponential_kernel(D, width), list(class_names)
+    answers = predict_masks(predict, perturb, Z, batch_size=batch_size, progress=progress)
+    first = next(answers)  # a wrong label is refused before the rest is asked for
+    classes = first.shape[1]
+    _require(len(class_names) in (0, classes),
+             f"{len(class_names)} class_names for a predict of {classes} classes")
+    labels = first[0].argmax() if labels is None else labels
+    labels = [_label(c, classes, class_names) for c in (labels if np.ndim(labels) else [labels])]
+    Y = np.concatenate([first, *answers])
     fit = fit_surrogate(Z, Y, weights, alpha=alpha, features=features, select=select, paired=paired)
-    return Explanation(**vars(fit), names=list(names), labels=found, class_names=class_names,
+    return Explanation(**vars(fit), names=names, labels=labels, class_names=class_names,
                        prediction=Y[0], masks=Z, predictions=Y, weights=weights, perturb=perturb,
                        **source)
 
@@ -482,7 +424,7 @@ def explain_image(predict, image, *, segments=None, fill="mean", n_samples=1000,
     The same call gives the same result, bit by bit.
 
     Options, with their defaults: `labels=None` (numbers or names; None: the predicted class),
-    `class_names=None`, `width=0.25` (`exponential_kernel`), `alpha=1.0`, `features=None` and
+    `class_names=()`, `width=0.25` (`exponential_kernel`), `alpha=1.0`, `features=None` and
     `select="auto"` (`fit_surrogate`), `progress=True`. `design`: see `sample_masks`.
 
     Raises ValueError for an image of another shape or dtype or with NaN, for segments or a fill
@@ -491,23 +433,20 @@ def explain_image(predict, image, *, segments=None, fill="mean", n_samples=1000,
     Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
     """
     image = np.array(image)
-    if (image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)) or image.size == 0
-            or image.dtype.kind not in "uif" or not np.isfinite(image).all()):
-        raise ValueError("explain_image expects one image (H, W) or (H, W, 3) of finite numbers, "
-                         f"got {image.dtype} {image.shape} with {np.sum(image != image)} NaN; for "
-                         "(1, H, W) pass image[0] and lambda batch: predict(batch[:, None])")
+    _require(image.ndim > 1 and image.shape[2:] in ((), (3,)) and image.size > 0
+             and image.dtype.kind in "uif" and np.isfinite(image).all(),
+             f"explain_image expects (H, W) or (H, W, 3) finite numbers, got {image.dtype} "
+             f"{image.shape}; for (1, H, W): image[0] and lambda batch: predict(batch[:, None])")
     segments = np.asarray(superpixels(image) if segments is None else segments)
-    if segments.shape != image.shape[:2] or segments.dtype.kind not in "ui":
-        raise ValueError(f"explain_image expects integer segments {image.shape[:2]}, "
-                         f"got {segments.dtype} {segments.shape}")
+    _require(segments.shape == image.shape[:2] and segments.dtype.kind in "ui",
+             f"explain_image expects integer segments {image.shape[:2]}, "
+             f"got {segments.dtype} {segments.shape}")
     names, segments = np.unique(segments, return_inverse=True)
-    segments = segments.reshape(image.shape[:2])
     Z = sample_masks(n_samples, len(names), rng=np.random.default_rng(seed), design=design)
     perturb = partial(blend, image, _hidden(image, segments, fill), segments)
-    batch_size = batch_size or int(np.clip(2**24 // image.nbytes, 1, 256))
     return _explain(predict, perturb, names.tolist(), Z, mask_distance(Z),
-                    {"image": image, "segments": segments}, batch_size=batch_size,
-                    paired=design != "iid", **options)
+                    {"image": image, "segments": segments}, paired=design != "iid",
+                    batch_size=batch_size or int(np.clip(2**24 // image.nbytes, 1, 256)), **options)
 
 
 def _hidden(image, segments, fill):
@@ -517,13 +456,11 @@ def _hidden(image, segments, fill):
         mean = [np.bincount(segments.ravel(), c) / size for c in image.reshape(segments.size, -1).T]
         return np.stack(mean, axis=-1)[segments].reshape(image.shape).astype(image.dtype)
     colour = np.asarray(fill)
-    if colour.dtype.kind in "uif" and colour.shape in ((), image.shape[2:], image.shape):
-        with np.errstate(all="ignore"):
-            hidden = np.broadcast_to(colour, image.shape).astype(image.dtype)
-        if np.allclose(hidden, colour, rtol=1e-3, atol=0):
-            return hidden
-    raise ValueError(f"fill must be 'mean', a colour or an image like {image.dtype} {image.shape}, "
-                     f"got {fill!r}")
+    _require(colour.dtype.kind in "uif" and colour.shape in ((), image.shape[2:], image.shape)
+             and np.allclose(colour.astype(image.dtype), colour, rtol=1e-3, atol=0),
+             f"fill must be 'mean', a colour or an image like {image.dtype} {image.shape}, "
+             f"got {fill!r}")
+    return np.full_like(image, colour)
 
 
 def superpixels(image, n_segments=60):
@@ -562,20 +499,22 @@ def explain_text(predict, text, *, tokenizer=None, bag_of_words=True, mask_token
     everywhere at once; without, each place is a feature of its own, for models that read in order.
     A word that is off is deleted, or replaced by `mask_token`. Options as in `explain_image`.
 
-    Raises ValueError for a text without words, a tokenizer whose words are not in the text, an
-    unknown label, and when `predict` does not return probabilities.
+    Raises ValueError for a text without words, a tokenizer whose words do not stand in the text
+    as they are (lower-casing belongs into `predict`), an unknown label, and when `predict` does
+    not return probabilities.
 
     Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
     """
-    if not isinstance(text, str):
-        raise ValueError(f"explain_text expects one string, got {type(text).__name__}")
-    pieces, names = _index(text, list((tokenizer or words)(text)), bag_of_words)
-    if not names:
-        raise ValueError(f"explain_text: the text {text[:40]!r} has no words to leave out")
+    _require(isinstance(text, str), f"explain_text expects one string, got {type(text).__name__}")
+    pieces, names = _index(text, (tokenizer or words)(text), bag_of_words)
+    _require(names, f"explain_text: the text {text[:40]!r} has no words to leave out")
+    pairs = [(gap + (mask_token or "") * (i >= 0), gap + word) for gap, word, i in pieces]
+    pairs += [("", "")] * (-len(pairs) % 8)
+    table = [["".join(reading) for reading in product(*pairs[start : start + 8])]
+             for start in range(0, len(pairs), 8)]
+    perturb = partial(remove_words, np.array(table, object), [i for _, _, i in pieces])
     rng = np.random.default_rng(seed)
     Z = sample_masks(n_samples, len(names), rng=rng, kind="text", design=design)
-    owner = np.array([i for _, _, i in pieces])
-    perturb = partial(remove_words, _readings(pieces, mask_token), owner)
     return _explain(predict, perturb, names, Z, mask_distance(Z), {"pieces": pieces},
                     batch_size=batch_size, paired=design != "iid", **options)
 
@@ -585,29 +524,22 @@ def words(text):
 
     Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
     """
-    kinds = {c: unicodedata.category(c) for c in set(text)}
     # \w leaves out combining marks, without which Thai or Hindi words fall apart.
-    letter = r"[\w" + "".join(c for c in kinds if kinds[c][0] == "M" and c != "\ufe0f") + "]+"
-    symbol = "[" + "".join(c for c in kinds if kinds[c] in ("So", "Sk") and c > "\xff") + "☺]"
-    word, emoji = rf"{letter}(?:['’\u200c]{letter})*", rf"{symbol}(?:{symbol}|[\u200d\ufe0f])*"
-    return re.findall(rf"{word}|{emoji}", text)
+    marks = "".join(c for c in set(text) if unicodedata.category(c)[0] == "M" and c != "\ufe0f")
+    word, emoji = rf"[\w{marks}]+", "\u2300-\u2bff\U0001f000-\U0001faff"
+    return re.findall(rf"{word}(?:['’\u200c]{word})*|[{emoji}][{emoji}\u200d\ufe0f]*", text)
 
 
 def _index(text, tokens, bag_of_words):
     """Cut the text into (gap, word, feature of the word), at last (gap, "", -1); and the names."""
-    lower, end = text.lower(), 0
-    if len(lower) != len(text) or any(token != token.lower() for token in tokens):
-        lower = text  # else the tokenizer may have lower-cased its words: look for them so
-    pieces, number = [], {}
+    pieces, number, rest = [], {}, text
     for place, token in enumerate(tokens, start=1):
-        start = lower.find(token, end)
-        if start < 0 or not token:
-            raise ValueError(f"explain_text: the tokenizer's word {token!r} is not in the text "
-                             f"after {text[max(0, end - 20) : end]!r}")
+        _require(token and token in rest, f"explain_text: the tokenizer's word {token!r} is not in "
+                 f"the text {rest[:40]!r}; leave lower-casing to predict")
+        gap, _, rest = rest.partition(token)
         name = token if bag_of_words else f"{token} [{place}]"
-        gap, end = text[end:start], start + len(token)
-        pieces.append((gap, text[start:end], number.setdefault(name, len(number))))
-    return [*pieces, (text[end:], "", -1)], list(number)
+        pieces.append((gap, token, number.setdefault(name, len(number))))
+    return [*pieces, (rest, "", -1)], list(number)
 
 
 def explain_tabular(predict, x, background, *, names=None, n_samples=5000, width=None,
@@ -626,19 +558,18 @@ def explain_tabular(predict, x, background, *, names=None, n_samples=5000, width
     Derived in notebooks/04_lime.ipynb, section *The idea in two dimensions*.
     """
     x, background = np.asarray(x, np.float64), np.asarray(background, np.float64)
-    names = list(range(x.size)) if names is None else names
-    if x.ndim != 1 or background.ndim != 2 or not len(names) == x.size == background.shape[1] > 0:
-        raise ValueError("explain_tabular expects x (d,), a background (n, d) and d names, "
-                         f"got {x.shape}, {background.shape} and {len(names)} names")
-    if n_samples < 2 or not (np.isfinite(x).all() and np.isfinite(background).all()):
-        raise ValueError("explain_tabular expects finite numbers and n_samples >= 2")
+    names = list(range(x.size) if names is None else names)
+    _require(background.ndim == 2 and x.shape == background.shape[1:] == (len(names),) != (0,)
+             and np.isfinite(x).all() and np.isfinite(background).all() and n_samples >= 2,
+             "explain_tabular expects finite numbers x (d,) and background (n, d), d names and "
+             f"n_samples >= 2, got {x.shape}, {background.shape}, {len(names)} names, {n_samples}")
     mean, scale = background.mean(axis=0), background.std(axis=0)
     noise = np.random.default_rng(seed).standard_normal((n_samples, x.size)) * (scale > 0)
     noise[0] = 0
     scale[scale == 0] = 1
-    return _explain(predict, lambda Z, out=None: mean + Z * scale, names,
-                    (x - mean) / scale + noise, np.linalg.norm(noise, axis=1), {},
-                    width=width or 0.75 * math.sqrt(x.size), batch_size=batch_size, **options)
+    Z, D = (x - mean) / scale + noise, np.linalg.norm(noise, axis=1)
+    return _explain(predict, lambda Z, out=None: mean + Z * scale, names, Z, D, {},
+                    width=width or 0.75 * np.sqrt(x.size), batch_size=batch_size, **options)
 
 
 def pick(explanations, budget, *, k=10):
@@ -653,12 +584,9 @@ def pick(explanations, budget, *, k=10):
 
     Derived in notebooks/04_lime.ipynb, section *Which examples to look at* (Ribeiro et al., 2016).
     """
-    if not explanations or budget < 1:
-        raise ValueError("pick expects explanations and a budget of at least 1, "
-                         f"got {len(explanations)} and {budget}")
-    if any(not np.array_equal(e.segments, explanations[0].segments) for e in explanations):
-        raise ValueError("pick compares features by name, and these images are cut differently: "
-                         "explain them with the same segments, such as grid_segments(image)")
+    same = all(np.array_equal(e.segments, explanations[0].segments) for e in explanations)
+    _require(same and len(explanations) > 0 and budget >= 1, "pick expects explanations, those of "
+             f"images with the same segments, and a budget of at least 1, got {budget}")
     tops = [{e.name: abs(e.weight) for e in explanation.top(k=k)} for explanation in explanations]
     names = list(dict.fromkeys(name for top in tops for name in top))
     W = np.array([[top.get(name, 0) for name in names] for top in tops])
