@@ -11,15 +11,22 @@ import contextlib
 import gzip
 import hashlib
 import io
+import json
 import math
 import os
+import re
+import shutil
+import tarfile
 import textwrap
 import zipfile
 import zlib
+from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from .text import clean_text8, encode_characters
 
 _MNIST_FILES = {  # name of the complete set's file -> its checksum
     "train-images-idx3-ubyte.gz": "md5:f68b3c2dcbeaaa9fbdd348bbdeb94873",
@@ -27,13 +34,19 @@ _MNIST_FILES = {  # name of the complete set's file -> its checksum
     "t10k-images-idx3-ubyte.gz": "md5:9fb629c4189551a2d022fa330f9573f3",
     "t10k-labels-idx1-ubyte.gz": "md5:ec29112dd5afa0611ce80d1b7f02629c",
 }
-_MNIST_MIRRORS = (  # tried in this order
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-)
+_MNIST_MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/",  # tried in this order
+                  "https://storage.googleapis.com/cvdf-datasets/mnist/")
 _MNIST_FOLDERS = ("mnist", ".", "MNIST/raw")  # ours, loose files, where torchvision puts them
 _MNIST_VALIDATION = 500  # of each digit, kept out of the complete training set
 
+_NEWS = "20news-bydate"
+_NEWS_HASH = "sha256:8f1b2514ca22a5ade8fbb9cfa5727df95fa587f4c87b786e15c759fa66d95610"
+_NEWS_URLS = ("https://ndownloader.figshare.com/files/5975967",
+              "http://qwone.com/~jason/20Newsgroups/20news-bydate.tar.gz")
+_TEXT8_HASH = "md5:3bea1919949baf155f99411df5fada7e"
+_TEXT8_URLS = ("http://mattmahoney.net/dc/text8.zip", "https://data.deepai.org/text8.zip")
+
+_CLONE = "clone the repository again"
 _EMBEDDED_WORKS = ("The embedded set needs no network: "
                    "pass full=False, or unset SCRATCHML_FULL in the environment.")
 
@@ -41,7 +54,8 @@ _EMBEDDED_WORKS = ("The embedded set needs no network: "
 class Dataset(NamedTuple):
     """Three parts of one data set, each a pair (x, y) of arrays with one row per example.
 
-    Train on `train`, choose with `validation`, report on `test`, once.
+    Train on `train`, choose with `validation`, report on `test`, once. The parts of `text8`, which
+    has no labels, are x alone.
     Derived in notebooks/01_nn.ipynb, section *Digits, and a baseline to beat*.
     """
 
@@ -50,7 +64,8 @@ class Dataset(NamedTuple):
     test: tuple
 
     def __repr__(self):
-        parts = (f"{name}={len(y)}" for name, (_, y) in zip(self._fields, self, strict=True))
+        parts = (f"{name}={len(part[1] if isinstance(part, tuple) else part)}"
+                 for name, part in self._asdict().items())
         shape = np.shape(self.train[0])[1:]
         return f"Dataset({', '.join(parts)} examples{f' of shape {shape}' if shape else ''})"
 
@@ -60,9 +75,7 @@ def use_full(full=None):
 
     Unset, empty, 0, false, no and off mean embedded; anything else means complete.
     """
-    if full is not None:
-        return bool(full)
-    value = os.environ.get("SCRATCHML_FULL", "")
+    value = os.environ.get("SCRATCHML_FULL", "") if full is None else str(full)
     return value.strip().lower() not in {"", "0", "false", "no", "off"}
 
 
@@ -93,7 +106,7 @@ def mnist(full=None):
     (1998).
     """
     if not use_full(full):
-        arrays = _load_npz(data_folder() / "mnist.npz", "clone the repository again")
+        arrays = _load_npz(data_folder() / "mnist.npz", _CLONE)
         return Dataset(*(_digits(arrays[f"{part}_x"], arrays[f"{part}_y"])
                          for part in Dataset._fields))
     train_x, train_y, test_x, test_y = map(_mnist_file, _MNIST_FILES)
@@ -102,13 +115,70 @@ def mnist(full=None):
             raise ValueError(f"MNIST {kind} files: expected images (N, 28, 28) and N labels 0..9, "
                              f"found images {x.shape} and labels {y.shape} up to "
                              f"{y.max(initial=0)}")
-    held_out = np.concatenate([np.flatnonzero(train_y == digit)[-_MNIST_VALIDATION:]
-                               for digit in range(10)])
-    kept = np.ones(len(train_y), bool)
-    kept[held_out] = False
-    return Dataset(_digits(train_x[kept], train_y[kept]),
-                   _digits(train_x[~kept], train_y[~kept]),
-                   _digits(test_x, test_y))
+    held_out = np.zeros(len(train_y), bool)
+    for digit in range(10):
+        held_out[np.flatnonzero(train_y == digit)[-_MNIST_VALIDATION:]] = True
+    return Dataset(_digits(train_x[~held_out], train_y[~held_out]),
+                   _digits(train_x[held_out], train_y[held_out]), _digits(test_x, test_y))
+
+
+def newsgroups(groups=("sci.space", "rec.autos"), strip_headers=False, full=None):
+    """Which group is a post from? x (N,) texts, y (N,) int64, the place of the group in `groups`.
+
+    Embedded: 1,000 / 200 / 300 posts written for this course in the form of two newsgroups; no
+    real person wrote any of them. Complete: the real 20 newsgroups, split by date; validation is
+    the last tenth of each group's training posts. `strip_headers` leaves the body of each post
+    only, see `strip_post`.
+
+    Raises ValueError for a group that is not there and for an archive that is damaged or unsafe,
+    ConnectionError when the complete set is neither on disk nor to be downloaded.
+
+    Derived in notebooks/02_rnn.ipynb, section *A text classifier*. Lang, *NewsWeeder* (1995).
+    """
+    available, read = _real_posts() if use_full(full) else _course_posts()
+    if isinstance(groups, str) or not groups or not set(groups) <= set(available):
+        raise ValueError(f"newsgroups expects some of the groups {sorted(available)}, "
+                         f"got {groups!r}")
+    parts = zip(*map(read, groups), strict=True)  # of each part, the texts of each group
+    return Dataset(*(_shuffled(texts, strip_headers) for texts in parts))
+
+
+def strip_post(text):
+    """The body of a post: without header, quoted lines and signature.
+
+    The header ends at the first empty line. Quoted lines begin with `>`, `|` or `:`, the line
+    before them names an author (`... writes:`), and a line of dashes begins the signature.
+
+    Derived in notebooks/02_rnn.ipynb, section *Explain*.
+    """
+    lines = text.replace("\r\n", "\n").partition("\n\n")[2].split("\n")
+    ends = [i for i, line in enumerate(lines) if _SIGNATURE.fullmatch(line)]
+    lines = lines[: ends[-1]] if ends else lines
+    return "\n".join(line for line in lines if not _QUOTE.search(line)).strip()
+
+
+def text8(full=None):
+    """One long text in 27 characters, as ids `(L,)` uint8: train, validation, test.
+
+    Embedded: the bodies of the posts of `newsgroups`, about 450,000 / 90,000 / 134,000 characters.
+    Complete: text8, the beginning of the English Wikipedia of 2006, 90 / 5 / 5 million characters.
+    It is unpacked once and memory-mapped: what you do not use is never read.
+
+    Raises as `newsgroups` does.
+
+    Derived in notebooks/02_rnn.ipynb, section *A character model* (Mahoney, 2006).
+    """
+    if not use_full(full):
+        bodies = (part[0] for part in newsgroups(strip_headers=True, full=False))
+        return Dataset(*(encode_characters(clean_text8(" ".join(part))) for part in bodies))
+    path = _downloads_folder() / "text8.ids"
+    if not path.exists():
+        archive = _download("text8.zip", _TEXT8_URLS, _TEXT8_HASH)
+        with zipfile.ZipFile(archive) as file, _whole(path) as part:
+            codes = np.frombuffer(file.read("text8"), np.uint8)
+            (codes & 31).tofile(part)  # in ASCII, space is 32 and a..z are 97..122
+    ids = np.memmap(path, np.uint8, mode="r")
+    return Dataset(*np.split(ids, (9 * len(ids) // 10, 19 * len(ids) // 20)))
 
 
 def references(name):
@@ -132,12 +202,19 @@ def _digits(images, labels):
 
 def _load_npz(path, remedy):
     """All arrays of one .npz in a dict; never unpickles."""
+    with _reading(path, remedy), np.load(path, allow_pickle=False) as archive:
+        return dict(archive)
+
+
+@contextlib.contextmanager
+def _reading(path, remedy):
+    """Turn whatever a missing or damaged file makes its reader say into one clear error."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return dict(archive)
+        yield
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} is missing: {remedy}") from None
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, gzip.BadGzipFile, tarfile.TarError,
+            zlib.error) as error:
         raise ValueError(f"{path} is damaged ({error}): {remedy}") from error
 
 
@@ -160,17 +237,12 @@ def _read_idx(path):
     32-bit integer, then the data in C order.
     Raises ValueError naming the file, what was expected and what was found.
     """
-    try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-            raw = file.read()
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path}: expected a whole gzip file, found a damaged one ({error}): "
-                         "delete it and run again") from error
-    if len(raw) < 4 or raw[:2] != b"\0\0":
-        raise ValueError(f"{path}: expected an idx file (two zero bytes, type, number of axes), "
-                         f"found it to begin with {raw[:4]!r}")
-    if raw[2] != 8:
-        raise ValueError(f"{path}: expected unsigned bytes (type 0x08), found type {raw[2]:#04x}")
+    with (_reading(path, "delete it and run again"),
+          (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file):
+        raw = file.read()
+    if len(raw) < 4 or raw[:3] != b"\0\0\x08":
+        raise ValueError(f"{path}: expected an idx file of unsigned bytes (0, 0, 8, number of "
+                         f"axes), found it to begin with {raw[:4]!r}")
     start = 4 + 4 * raw[3]
     shape = tuple(int.from_bytes(raw[i:i + 4], "big") for i in range(4, start, 4))
     if len(raw) != start + math.prod(shape):
@@ -179,12 +251,73 @@ def _read_idx(path):
     return np.frombuffer(raw, np.uint8, offset=start).reshape(shape)
 
 
+_QUOTE = re.compile(r"^\s*[>|:]|^In article|(writes|wrote|says|said)( in .*)?:")
+_OUTSIDE = re.compile(r"^[/\\]|:|(^|[/\\])\.\.([/\\]|$)")  # absolute, or with a step upwards
+_SIGNATURE = re.compile(r"(-|_|=|\*){2,}\s*")
+
+
+def _course_posts():
+    """The embedded groups, and what gives the (train, validation, test) texts of one."""
+    path, posts = data_folder() / "posts.jsonl", defaultdict(lambda: ([], [], []))
+    with _reading(path, _CLONE), open(path, encoding="utf-8") as file:
+        for post in map(json.loads, file):
+            posts[post["group"]][Dataset._fields.index(post["split"])].append(post["text"])
+    return posts, posts.get
+
+
+def _real_posts():
+    """The same of the real groups; validation is the latest tenth of the training posts."""
+    folder = _news_folder()
+
+    def read(group):
+        train, test = ([_decode(file.read_bytes()) for file in sorted(
+            (folder / f"{_NEWS}-{part}" / group).glob("[0-9]*"), key=lambda file: int(file.name))]
+            for part in ("train", "test"))
+        kept = len(train) - len(train) // 10
+        return train[:kept], train[kept:], test
+
+    return {path.name for path in (folder / f"{_NEWS}-train").iterdir()}, read
+
+
+def _shuffled(texts, strip):
+    """Lists of texts, one a group -> x (N,) strings and y (N,) int64, in a fixed mixed order."""
+    y = np.repeat(np.arange(len(texts)), [len(group) for group in texts])
+    x = np.array([strip_post(text) if strip else text for group in texts for text in group], object)
+    order = np.random.default_rng(0).permutation(len(y))
+    return x[order], y[order]
+
+
+def _decode(content):
+    """UTF-8 where it is valid, else Latin-1, which any bytes are."""
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def _news_folder():
+    """Where the real posts are; unpacked from the archive, and that downloaded, if need be."""
+    for folder in (_downloads_folder(), _downloads_folder() / _NEWS):
+        if (folder / f"{_NEWS}-train").is_dir():
+            return folder
+    archive = _download(f"{_NEWS}.tar.gz", _NEWS_URLS, _NEWS_HASH)
+    with (_whole(folder) as part, _reading(archive, "delete it and run again"),
+          tarfile.open(archive) as tar):
+        for member in tar:  # the archive is not trusted, though its checksum is right
+            path = part / member.name
+            if _OUTSIDE.search(member.name) or not (member.isfile() or member.isdir()):
+                raise ValueError(f"{member.name!r} is a link or leads out of its folder")
+            if member.isfile():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(tar.extractfile(member).read())
+    return folder
+
+
 # -------------------------------------------------------------------------------------- downloads
 
 def _downloads_folder():
     """Where complete sets are looked for and kept: SCRATCHML_DATA or data/downloads/."""
-    chosen = os.environ.get("SCRATCHML_DATA")
-    return Path(chosen).expanduser() if chosen else data_folder() / "downloads"
+    return Path(os.environ.get("SCRATCHML_DATA") or data_folder() / "downloads").expanduser()
 
 
 def _mismatch(content, known_hash):
@@ -218,7 +351,9 @@ def _download(name, urls, known_hash):
     for url in urls:
         content, problem = _fetch(url, path.name)
         if not (problem := problem or _mismatch(content, known_hash)):
-            return _write(path, content)
+            with _whole(path) as part:
+                part.write_bytes(content)
+            return path
         tried.append(f"  {url}: {problem}")
     raise ConnectionError("\n".join([
         f"{path.name} is missing. Looked in {_downloads_folder()} (SCRATCHML_DATA names another "
@@ -241,20 +376,20 @@ def _fetch(url, title):
     return content.getvalue(), ""
 
 
-def _write(path, content):
-    """Give the file its name only when it is whole."""
+@contextlib.contextmanager
+def _whole(path):
+    """Write a file or folder beside its place; it gets its name only when it is whole."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")  # another process may write it too
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
+        yield part
         os.replace(part, path)
     except OSError as error:
         raise OSError(f"{path} is missing and cannot be written ({error}). Set SCRATCHML_DATA to "
                       f"a folder that has it, or a writable one. {_EMBEDDED_WORKS}") from error
     finally:
         with contextlib.suppress(OSError):
-            part.unlink()
-    return path
+            shutil.rmtree(part) if part.is_dir() else part.unlink()
 
 
 # ------------------------------------------------------------------------------------ real images
