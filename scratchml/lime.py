@@ -500,8 +500,7 @@ def explain_text(predict, text, *, tokenizer=None, bag_of_words=True, mask_token
     A word that is off is deleted, or replaced by `mask_token`. Options as in `explain_image`.
 
     Raises ValueError for a text without words, a tokenizer whose words do not stand in the text
-    as they are (lower-casing belongs into `predict`), an unknown label, and when `predict` does
-    not return probabilities.
+    (in lower case they may), an unknown label, and when `predict` returns no probabilities.
 
     Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
     """
@@ -532,14 +531,18 @@ def words(text):
 
 def _index(text, tokens, bag_of_words):
     """Cut the text into (gap, word, feature of the word), at last (gap, "", -1); and the names."""
-    pieces, number, rest = [], {}, text
+    lower, end = text.lower(), 0
+    if len(lower) != len(text) or any(token != token.lower() for token in tokens):
+        lower = text  # else the tokenizer may have lower-cased its words: look for them so
+    pieces, number = [], {}
     for place, token in enumerate(tokens, start=1):
-        _require(token and token in rest, f"explain_text: the tokenizer's word {token!r} is not in "
-                 f"the text {rest[:40]!r}; leave lower-casing to predict")
-        gap, _, rest = rest.partition(token)
+        start = lower.find(token, end) if token else -1
+        _require(start >= 0, f"explain_text: the tokenizer's word {token!r} is not in the text "
+                             f"after {text[max(0, end - 20) : end]!r}")
         name = token if bag_of_words else f"{token} [{place}]"
-        pieces.append((gap, token, number.setdefault(name, len(number))))
-    return [*pieces, (rest, "", -1)], list(number)
+        gap, end = text[end:start], start + len(token)
+        pieces.append((gap, text[start:end], number.setdefault(name, len(number))))
+    return [*pieces, (text[end:], "", -1)], list(number)
 
 
 def explain_tabular(predict, x, background, *, names=None, n_samples=5000, width=None,

@@ -876,12 +876,12 @@ def test_bag_of_words_or_places():
 
 
 def test_tokenizers():
-    e = explain_text(CONSTANT, "the cat. the dog!", tokenizer=lambda t: t.replace(
+    e = explain_text(CONSTANT, "The cat. the Cat!", tokenizer=lambda t: t.lower().replace(
         ".", "").replace("!", "").split())
-    assert e.names == ["the", "cat", "dog"] and e.perturb([[0, 1, 1]]) == [" cat.  dog!"]
+    assert e.names == ["the", "cat"] and e.perturb([[0, 1]]) == [" cat.  Cat!"]
     e = explain_text(CONSTANT, "The the", tokenizer=str.split)
     assert e.names == ["The", "the"]
-    for wrong in (["dog"], ["cat", "The"], ["the"], [""]):
+    for wrong in (["dog"], ["cat", "The"], [""]):
         with pytest.raises(ValueError, match="is not in the text"):
             explain_text(CONSTANT, "The cat", tokenizer=lambda _, wrong=wrong: wrong)
 
