@@ -15,45 +15,41 @@ class CheckFailed(AssertionError):
     """A check found a mistake; the message says where, how large, and what it looks like."""
 
 
+class WrongNumber(CheckFailed):
+    """Everything is there, but a number differs."""
+
+
 def gradient_check(layer, x, *args, rng, tolerance=1e-6, limit=1000):
     """Compare every gradient that `backward` gives with finite differences of `forward`.
 
     For a layer the scalar whose gradient is taken is `sum(y * dy)` with a random `dy`; for a loss
     it is the loss itself (`args` are then its targets). Each entry `p` of `x` and of every
     parameter is moved a little: `dp ~ (f(p + h) - f(p - h)) / 2h`, with `h = 1e-5` in float64.
-    Where the function has a kink, any slope between the two one-sided ones is accepted. Arrays with
-    more than `limit` entries are checked at `limit` random ones. Inputs changed in place, a dtype
-    that is not kept, randomness in eval mode, and gradients that are zero everywhere (nothing to
-    check) fail too.
+    Where the function has a kink, any slope between the two one-sided ones is accepted; where
+    kinks meet even these may mislead, so what fails is checked once more close by. Arrays with more
+    than `limit` entries are checked at `limit` random ones. Inputs changed in place, a dtype that
+    is not kept, randomness in eval mode, and gradients that are zero everywhere (nothing to check)
+    fail too.
 
     Raises CheckFailed with a diagnosis. Prints one line when all is well.
 
     Derived in notebooks/01_nn.ipynb, section *Backpropagation*.
     """
-    name, rng = _name(layer), rng.spawn(1)[0]  # else dy could be the very numbers of x
-    integer = not np.issubdtype(np.asarray(x).dtype, np.floating)
-    x = np.array(x) if integer else np.array(x, np.float64)
-    layer = _copy(layer, np.float64)
-    y, dy, analytic = _run(copy.deepcopy(layer), x, args, rng)
-
-    arrays = ({} if integer else {"x": x}) | _parameters(layer)
-    if missing := arrays.keys() - analytic.keys():
-        raise CheckFailed(f"{name}: backward stores no gradient for {_list(missing)}: "
-                          "assign self.grads with the names of self.params")
-    for key, array in arrays.items():
-        numerical, low, high, diagonal = _slopes(layer, x, args, key, y, dy, rng, limit)
-        mine = np.asarray(analytic[key])
-        if _size(numerical) == 0:
-            _nothing_to_check(name, key, mine)
-        if mine.shape == array.shape:
-            slack = tolerance * _size(numerical)
-            between = (mine >= low - slack) & (mine <= high + slack)
-            numerical = np.where(between, mine, numerical)
-        _compare(name, key, mine, numerical, "numerical", tolerance,
-                 dy=dy, diagonal=diagonal, batch=len(x) if np.ndim(x) else 1, layer=layer)
-    _check_dtype(name, layer, x, args, y.shape)
-    _check_eval(name, layer, x, args)
-    print(f"✓ {name}: {', '.join(_d(key) for key in arrays)} match finite differences")
+    rng = rng.spawn(1)[0]  # else dy could be the very numbers of x
+    x, layer = _copy_input(x), _copy(layer, np.float64)
+    try:
+        keys, shape = _check_slopes(layer, x, args, rng, tolerance, limit)
+    except WrongNumber as failure:
+        moved, moved_x = copy.deepcopy(layer), x.copy()
+        for array in _arrays(moved, moved_x).values():
+            array += 0.01 * rng.standard_normal(array.shape)
+        try:
+            keys, shape = _check_slopes(moved, moved_x, args, rng, tolerance, limit)
+        except CheckFailed:
+            raise failure from None
+    _check_dtype(layer, x, args, shape)
+    _check_eval(layer, x, args)
+    print(f"✓ {_name(layer)}: {', '.join(_d(key) for key in keys)} match finite differences")
 
 
 def same(mine, reference, x, *args, rng, tolerance=1e-10):
@@ -64,8 +60,7 @@ def same(mine, reference, x, *args, rng, tolerance=1e-10):
 
     Derived in notebooks/01_nn.ipynb, section *Neuron, layer, forward pass*.
     """
-    name, rng = _name(mine), rng.spawn(1)[0]
-    x = np.array(x, np.float64) if np.issubdtype(np.asarray(x).dtype, np.floating) else np.array(x)
+    name, x, rng = _name(mine), _copy_input(x), rng.spawn(1)[0]
     mine, reference = _copy(mine, np.float64), _copy(reference, np.float64)
     own, given = _parameters(mine), _parameters(reference)
     if own.keys() != given.keys():
@@ -73,21 +68,16 @@ def same(mine, reference, x, *args, rng, tolerance=1e-10):
                           f"the library's {_name(reference)} has {_list(given)}")
     for key, p in own.items():
         if p.shape != given[key].shape:
-            hint = ": it looks transposed" if p.T.shape == given[key].shape else ""
             raise CheckFailed(f"{name}: {key} has shape {p.shape}, "
-                              f"the library's has {given[key].shape}{hint}")
+                              f"the library's has {given[key].shape}")
         p[...] = given[key]
-    y, dy, theirs = _run(reference, x, args, rng)
-    my_y, _, ours = _run(mine, x, args, rng, dy)
-    batch = len(x) if np.ndim(x) else 1
-    _compare(name, "the output", my_y, y, "the library's", tolerance, batch=batch, layer=mine)
+    dy, theirs = _run(reference, x, args, rng)
+    _, ours = _run(mine, x, args, rng, dy)
     for key, expected in theirs.items():
         if key not in ours:
             raise CheckFailed(f"{name}: backward stores no gradient for {key}")
-        _compare(name, key, ours[key], expected, "the library's", tolerance,
-                 dy=dy, batch=batch, layer=mine)
-    print(f"✓ {name} is the library's {_name(reference)}: "
-          f"output{''.join(', ' + _d(key) for key in theirs)}")
+        _compare(mine, key, ours[key], expected, "the library's", tolerance, dy, x)
+    print(f"✓ {name} is the library's {_name(reference)}: {', '.join(_d(key) for key in theirs)}")
 
 
 def same_steps(mine, reference, *, rng, steps=10, tolerance=1e-10):
@@ -99,16 +89,14 @@ def same_steps(mine, reference, *, rng, steps=10, tolerance=1e-10):
     Derived in notebooks/01_nn.ipynb, section *Optimizers*.
     """
     name, gradients = _name(mine), rng.standard_normal((steps, 3, 2))
-    path, expected = (_walk(name, o, gradients) for o in (mine, reference))
-    for t in range(steps):
-        if np.allclose(path[t + 1], expected[t + 1], rtol=tolerance, atol=tolerance):
-            continue
-        step, right = path[t + 1] - path[t], expected[t + 1] - expected[t]
-        where = _worst(step, right)
-        raise CheckFailed(
-            f"{name}: step {t + 1} is wrong, worst at {where}: yours {step[where]:.6g}, "
-            f"the library's {right[where]:.6g}. "
-            f"{_diagnose_step(name, mine, reference, t, step, right, gradients)}")
+    walks = (_steps(optimizer, gradients) for optimizer in (mine, reference))
+    for t, (step, right) in enumerate(zip(*walks, strict=True)):
+        if not np.allclose(step, right, rtol=tolerance, atol=tolerance):
+            where = _worst(step, right)
+            raise CheckFailed(
+                f"{name}: step {t + 1} is wrong, worst at {where}: yours {step[where]:.6g}, the "
+                f"library's {right[where]:.6g}. "
+                f"{_diagnose_step(mine, reference, t, step, right, gradients)}")
     print(f"✓ {name} walks with the library's {_name(reference)}: {steps} steps")
 
 
@@ -120,80 +108,99 @@ def batches_check(batches, *, rng, n=20, batch_size=6):
     Derived in notebooks/01_nn.ipynb, section *Optimizers*.
     """
     x, y = np.arange(n, dtype=float)[:, None], np.arange(n)
-    epochs = []
-    for _ in range(2):
-        pairs = [(np.array(a), np.array(b)) for a, b in batches(x, y, batch_size, rng) or ()]
-        if not pairs:
-            raise CheckFailed("batches gives nothing: yield each batch, x and y together")
-        if any(len(a) > batch_size for a, _ in pairs):
-            raise CheckFailed(f"a batch has more than {batch_size} examples")
-        xs, ys = np.concatenate([a[:, 0] for a, _ in pairs]), np.concatenate([b for _, b in pairs])
-        if len(xs) != len(ys) or (xs != ys).any():
-            raise CheckFailed("x and y come apart: use one order for both")
-        if len(xs) < n:
-            raise CheckFailed(f"{n - len(set(xs))} of {n} examples never appear in an epoch: "
-                              "the last, smaller batch counts too")
-        if len(set(xs)) < n:
-            raise CheckFailed("some examples appear twice in an epoch and others never: "
-                              "draw a permutation, without replacement")
-        epochs.append(ys)
-    if (epochs[0] == np.arange(n)).all():
-        raise CheckFailed("the examples are never shuffled: use rng.permutation(len(x))")
-    if (epochs[0] == epochs[1]).all():
-        raise CheckFailed("every epoch has the same order: shuffle anew in each")
-    neighbours = np.abs(np.diff(epochs[0])) == 1
-    if neighbours.mean() > 0.6:
-        raise CheckFailed("only the order of the batches is shuffled, not the examples")
+    first, second = ([(np.ravel(a), np.array(b)) for a, b in batches(x, y, batch_size, rng) or ()]
+                     for _ in range(2))
+    if not first or not second:
+        raise CheckFailed("batches gives nothing: yield each batch, x and y together")
+    xs, ys = (np.concatenate(part) for part in zip(*first, strict=True))
+    later = np.concatenate([b for _, b in second])
+    for wrong, message in (
+        (max(len(a) for a, _ in first) > batch_size,
+         f"a batch has more than {batch_size} examples"),
+        (not np.array_equal(xs, ys), "x and y come apart: use one order for both"),
+        (len(xs) < n, f"{n - len(set(xs))} of {n} examples never appear in an epoch: "
+                      "the last, smaller batch counts too"),
+        (len(set(xs)) < n, "some examples appear twice in an epoch and others never: "
+                           "draw a permutation, without replacement"),
+        (np.array_equal(ys, y), "the examples are never shuffled: use rng.permutation(len(x))"),
+        (np.array_equal(ys, later), "every epoch has the same order: shuffle anew in each"),
+        (np.mean(np.abs(np.diff(ys)) == 1) > 0.6,
+         "only the order of the batches is shuffled, not the examples"),
+    ):
+        if wrong:
+            raise CheckFailed(message)
     print("✓ batches: every example once an epoch, with its own target, in a new order")
 
 
-def _run(layer, x, args, rng, dy=None):
+def _check_slopes(layer, x, args, rng, tolerance, limit):
+    """Compare all gradients here; returns the names of the arrays and the shape of the output."""
     name = _name(layer)
-    before, args_before = x.copy(), copy.deepcopy(args)
+    dy, results = _run(copy.deepcopy(layer), x, args, rng)
+    arrays = _arrays(layer, x)
+    if missing := arrays.keys() - results.keys():
+        raise CheckFailed(f"{name}: backward stores no gradient for {_list(missing)}: "
+                          "assign self.grads with the names of self.params")
+    for key, array in arrays.items():
+        mine = results[key]
+        slopes, diagonal = _slopes(layer, x, args, key, dy, rng, limit)
+        numerical = slopes.mean(axis=0)
+        numerical[np.abs(numerical) < 1e-9] = 0.0
+        if not np.nanmax(np.abs(numerical)):
+            raise CheckFailed(
+                f"{name}: backward gives {key} a gradient, but forward does not depend on {key}: "
+                "a term never reaches the loss." if mine.any() else
+                f"{name}: nothing to check. The gradient of {key} is zero everywhere, so right and "
+                "wrong look alike: take a batch of several different examples, or other weights.")
+        if mine.shape == array.shape:
+            slack = tolerance * _size(numerical)
+            between = (mine >= slopes.min(0) - slack) & (mine <= slopes.max(0) + slack)
+            numerical = np.where(between, mine, numerical)
+        _compare(layer, key, mine, numerical, "numerical", tolerance, dy, x, diagonal)
+    return list(arrays), dy.shape
+
+
+def _run(layer, x, args, rng, dy=None):
+    """Forward and backward: `dy`, and by name the output, `dx` and the parameters' gradients."""
+    name = _name(layer)
+    inputs = {"x": x} | {f"argument {i}": a for i, a in enumerate(args, 2)
+                         if isinstance(a, np.ndarray)}
+    before = copy.deepcopy(inputs)
     y = layer.forward(x, *args)
     if y is None:
         raise CheckFailed(f"{name}: forward returns nothing: end it with return")
-    _unchanged(name, "forward", "x", before, x)
-    for i, (old, new) in enumerate(zip(args_before, args, strict=True)):
-        if isinstance(old, np.ndarray):
-            _unchanged(name, "forward", f"argument {i + 2}", old, new)
+    _unchanged(name, "forward", before, inputs)
     if not np.isfinite(y).all():
         raise CheckFailed(f"{name}: forward gives NaN or infinity")
-    if np.ndim(y) == 0:
-        dy, dx = None, layer.backward()
-    else:
-        dy = rng.standard_normal(y.shape) if dy is None else dy
-        if np.shape(dy) != np.shape(y):
-            raise CheckFailed(f"{name}: the output has shape {np.shape(y)}, expected {dy.shape}")
+    dy = np.asarray(rng.standard_normal(np.shape(y)) if dy is None else dy)
+    if np.shape(y) != dy.shape:
+        raise CheckFailed(f"{name}: the output has shape {np.shape(y)}, expected {dy.shape}")
+    if dy.ndim:
         handed = dy.copy()
         dx = layer.backward(handed)
-        _unchanged(name, "backward", "dy", dy, handed)
-    _unchanged(name, "backward", "x", before, x)
-    gradients = dict(_gradients(layer))
-    if dx is not None:
-        gradients = {"x": dx} | gradients
-    elif np.issubdtype(x.dtype, np.floating):
+        _unchanged(name, "backward", {"dy": dy}, {"dy": handed})
+    else:  # a loss: its backward starts from itself
+        dy, dx = np.ones(()), layer.backward()
+    _unchanged(name, "backward", before, inputs)
+    if dx is None and x.dtype.kind == "f":
         raise CheckFailed(f"{name}: backward returns nothing: end it with return dx "
                           "(or leave needs_dx at True to check it)")
-    return np.asarray(y), dy, {k: np.array(g) for k, g in gradients.items()}
+    results = {"the output": y, "x": dx} | (
+        layer.gradients() if hasattr(layer, "gradients") else {})
+    return dy, {key: np.array(value) for key, value in results.items() if value is not None}
 
 
-def _slopes(layer, x, args, key, y, dy, rng, limit):
-    """Central and one-sided slopes of sum(y * dy) along the entries of one array."""
-    frozen = copy.deepcopy(layer)
-    moved_x = x.copy()
-    array = moved_x if key == "x" else _parameters(frozen)[key]
-    central, low, high = (np.full(array.shape, np.nan) for _ in range(3))
-    diagonal = np.full(array.shape, np.nan)
-    weight = np.float64(1) if dy is None else dy
+def _slopes(layer, x, args, key, dy, rng, limit):
+    """Slopes of sum(y * dy) left and right of each entry of one array, and each entry's own."""
+    layer, x = copy.deepcopy(layer), x.copy()
+    array = _arrays(layer, x)[key]
+    slopes, diagonal = np.full((2, *array.shape), np.nan), np.full(dy.shape, np.nan)
 
     def output():
-        return np.array(copy.deepcopy(frozen).forward(moved_x, *args))
+        return np.array(copy.deepcopy(layer).forward(x, *args))
 
-    entries = np.arange(array.size)
+    entries, middle = np.arange(array.size), output()
     if array.size > limit:
         entries = rng.choice(array.size, limit, replace=False)
-    middle = output()
     for where in zip(*np.unravel_index(entries, array.shape), strict=True):
         value = array[where]
         array[where] = value + STEP
@@ -201,37 +208,33 @@ def _slopes(layer, x, args, key, y, dy, rng, limit):
         array[where] = value - STEP
         below = output()
         array[where] = value
-        left = float((weight * (middle - below)).sum()) / STEP
-        right = float((weight * (above - middle)).sum()) / STEP
-        central[where] = (left + right) / 2
-        low[where], high[where] = min(left, right), max(left, right)
-        if key == "x" and y.shape == array.shape:
+        changes = middle - below, above - middle
+        slopes[:, *where] = [float((dy * change).sum()) / STEP for change in changes]
+        if key == "x" and dy.shape == x.shape:
             diagonal[where] = (above - below)[where] / (2 * STEP)
-    central[np.abs(central) < 1e-9] = 0.0
-    return central, low, high, diagonal
+    return slopes, diagonal
 
 
-def _compare(name, key, mine, expected, called, tolerance, **context):
-    mine = np.asarray(mine)
-    what = key if key == "the output" else f"the gradient of {key}"
+def _compare(layer, key, mine, expected, called, tolerance, dy, x, diagonal=np.nan):
+    what = f"{_name(layer)}: {key if key == 'the output' else f'the gradient of {key}'}"
+    batch = len(x) if np.ndim(x) else 1
     if mine.shape != expected.shape:
-        raise CheckFailed(f"{name}: {what} has shape {mine.shape}, expected {expected.shape}. "
-                          f"{_diagnose_shape(mine, expected, **context)}")
-    known = ~np.isnan(expected)
+        raise CheckFailed(f"{what} has shape {mine.shape}, expected {expected.shape}. "
+                          f"{_diagnose_shape(mine, expected, batch)}")
     # Finite differences are good to about 1e-10, however small the gradient itself.
     scale = max(_size(expected), 1e-3 if called == "numerical" else 1e-300)
-    error = np.where(known, np.abs(mine - expected), 0)
-    if not (error <= tolerance * scale).all():
-        where = _worst(np.where(known, mine, 0), np.where(known, expected, 0))
-        raise CheckFailed(
-            f"{name}: {what} is wrong, worst at {where}: yours {mine[where]:.6g}, {called} "
-            f"{expected[where]:.6g}. {_diagnose(key, mine, expected, known, **context)}")
+    error = np.abs(mine - expected)
+    if not (error[~np.isnan(expected)] <= tolerance * scale).all():
+        where = _worst(mine, expected)
+        raise WrongNumber(
+            f"{what} is wrong, worst at {where}: yours {mine[where]:.6g}, {called} "
+            f"{expected[where]:.6g}. {_diagnose(mine, expected, batch, layer, key, dy, diagonal)}")
 
 
-def _diagnose_shape(mine, expected, *, batch, dy=None, **_):
+def _diagnose_shape(mine, expected, batch):
     if mine.shape == expected.shape[::-1]:
         return "It looks transposed."
-    if mine.size == 1 and expected.size > 1:
+    if mine.size == 1:
         return "It looks like one scalar for all units: sum over the batch axis only, axis=0."
     if mine.shape == (batch, *expected.shape):
         return "It looks not summed over the batch: add up the rows, axis=0."
@@ -240,44 +243,45 @@ def _diagnose_shape(mine, expected, *, batch, dy=None, **_):
     return "Write the shapes below your equation: they allow only one order of the factors."
 
 
-def _diagnose(key, mine, expected, known, *, batch, dy=None, diagonal=None, layer=None):
+def _diagnose(mine, expected, batch, layer, key, dy, diagonal):
+    """Make each known mistake with the right numbers: which one gives yours?"""
+    known = ~np.isnan(expected)
     a, b = mine[known], expected[known]
-
-    def close(u, v):
-        return np.shape(u) == np.shape(v) and np.allclose(u, v, rtol=1e-4, atol=1e-5 * _size(b))
-
     if not np.isfinite(a).all():
         return "It holds NaN or infinity."
-    if not a.any():
-        return "It is zero everywhere: is it ever assigned?"
-    if close(a, -b):
-        return "It has the wrong sign."
-    if mine.ndim == 2 and len(set(mine.shape)) == 1 and close(mine.T[known], b):
-        return "It looks transposed."
-    factor = float(a @ b / (b @ b)) if b.any() else 0.0
-    if close(a, factor * b):
-        return _diagnose_factor(factor, batch, mine.shape, layer)
-    if a.size > 1 and np.allclose(a, a[0]) and known.all():
-        if close(a[0], b.sum()) or close(a[0], b.mean()):
-            return "It looks like one scalar for all units: sum over the batch axis only, axis=0."
-    if close(np.abs(a), np.abs(b)) or (np.allclose(a, a[0]) and close(a, np.abs(b))):
-        return "The sizes are right and some signs are not: a sign(...) is missing."
-    if key == "x" and dy is not None and dy.shape == mine.shape:
-        if close(a, dy[known]):
-            return "It is dy, passed on unchanged: the layer's own derivative is missing."
-        if diagonal is not None and close(a, diagonal[known]):
-            return "It is the layer's own derivative without dy: the chain rule multiplies the two."
-        if diagonal is not None and close(a, (dy * diagonal)[known]):
-            return ("It looks like the diagonal of the Jacobian only: "
-                    "each output depends on every input.")
-    if dy is not None and dy.shape[1:] == mine.shape and any(close(a, row[known]) for row in dy):
-        return "It looks not summed over the batch: only one example counts."
-    if diagonal is not None and dy is not None and np.shape(diagonal) == dy.shape and close(
-            b, (dy * diagonal)[known]):
-        i = np.argmax(np.abs(a - b))
-        return (f"Divided by dy, yours is {a[i] / dy[known][i]:.4g} where the layer's slope is "
-                f"{diagonal[known][i]:.4g}.")
-    if dy is not None and dy.ndim == 3 and "W_hh" in _parameters(layer):
+
+    def close(u, v):
+        if np.shape(u) != np.shape(v):
+            return False
+        seen = ~np.isnan(u - v)
+        return seen.any() and np.allclose(u[seen], v[seen], rtol=1e-4, atol=1e-5 * _size(b))
+
+    factor = float(a @ b / (b @ b or 1))
+    scalar = "It looks like one scalar for all units: sum over the batch axis only, axis=0."
+    for guess, message in (
+        (0 * expected, "It is zero everywhere: is it ever assigned?"),
+        (-expected, "It has the wrong sign."),
+        (expected.T if expected.ndim > 1 else np.nan, "It looks transposed."),
+        (factor * expected, _diagnose_factor(factor, batch, mine.shape, layer)),
+        (np.full(mine.shape, b.sum()), scalar),
+        (np.full(mine.shape, b.mean()), scalar),
+        (np.sign(mine) * np.abs(expected),
+         "The sizes are right and some signs are not: a sign(...) is missing."),
+        (dy, "It is dy, passed on unchanged: the layer's own derivative is missing."),
+        (diagonal,
+         "It is the layer's own derivative without dy: the chain rule multiplies the two."),
+        (dy * diagonal, "It looks like the diagonal of the Jacobian only: each output depends on "
+                        "every input."),
+        *((row, "It looks not summed over the batch: only one example counts.")
+          for row in np.atleast_1d(dy)),
+    ):
+        if close(mine, guess):
+            return message
+    if close(expected, dy * diagonal):
+        i = _worst(mine, expected)
+        return (f"Divided by dy, yours is {mine[i] / dy[i]:.4g} where the layer's slope is "
+                f"{diagonal[i]:.4g}.")
+    if dy.ndim == 3 and "W_hh" in _parameters(layer):
         if key != "x":
             return ("What goes back through time is right, as dx is: add up over the steps, "
                     "each with its own x_t and the h_{t-1} it started from.")
@@ -292,33 +296,31 @@ def _diagnose(key, mine, expected, known, *, batch, dy=None, diagonal=None, laye
 
 
 def _diagnose_factor(factor, batch, shape, layer):
-    if batch > 1 and np.isclose(factor, batch, rtol=1e-3):
-        return f"It is off by the batch size: {batch} times too large. Divide by N exactly once."
-    if batch > 1 and np.isclose(factor, 1 / batch, rtol=1e-3):
-        return (f"It is off by the batch size: {batch} times too small. "
-                "The loss has divided by N already: sum over the batch, do not average.")
-    if shape[1:] and np.isclose(factor, 1 / shape[-1], rtol=1e-3):
-        return f"It is {shape[-1]} times too small: divide by the rows N, not by all the numbers."
-    p = getattr(layer, "p", None)
-    if isinstance(p, float) and np.isclose(factor, 1 - p, rtol=1e-3):
-        return "It is 1 - p times the right value: the factor 1/(1-p) is missing."
+    width, kept = shape[-1] if shape[1:] else 1, 1 - getattr(layer, "p", 0)
+    for known, message in (
+        (batch, f"off by the batch size: {batch} times too large. Divide by N exactly once."),
+        (1 / batch, f"off by the batch size: {batch} times too small. "
+                    "The loss has divided by N already: sum over the batch, do not average."),
+        (1 / width, f"{width} times too small: divide by the rows N, not by all the numbers."),
+        (kept, "1 - p times the right value: the factor 1/(1-p) is missing."),
+    ):
+        if known != 1 and np.isclose(factor, known, rtol=1e-3):
+            return f"It is {message}"
     return f"It is {factor:.4g} times the right value everywhere: a constant factor is off."
 
 
-def _diagnose_step(name, mine, reference, t, step, right, gradients):
+def _diagnose_step(mine, reference, t, step, right, gradients):
     if np.allclose(step, -right):
         return "It has the wrong sign: it walks uphill."
     if t == 0:
-        slow, fast = (_first_step(mine, gradients, factor) for factor in (1, 2))
-        want_slow, want_fast = (_first_step(reference, gradients, factor) for factor in (1, 2))
-        if np.allclose(want_fast, 2 * want_slow) and not np.allclose(fast, 2 * slow):
+        double, expected = (_steps(o, gradients[:1], rate=2)[0] for o in (mine, reference))
+        if np.allclose(expected, 2 * right) and not np.allclose(double, 2 * step):
             return "Part of the step ignores the learning rate: doubling lr does not double it."
         factor = float(np.vdot(step, right) / np.vdot(right, right))
         if np.allclose(step, factor * right):
             return f"It is {factor:.4g} times the right step: a constant factor is off."
         return "The very first step differs: compare the equation term by term."
-    ones = np.ones((3, *gradients.shape[1:]))
-    walked, wanted = (-np.diff(_walk(name, o, ones), axis=0)[:, 0, 0] for o in (mine, reference))
+    walked, wanted = (-_steps(o, np.ones((3, 1)))[:, 0] for o in (mine, reference))
     if np.allclose(wanted, wanted[0], rtol=1e-4) and walked[1] > 1.01 * wanted[0]:
         return (f"A constant gradient 1 gives the steps {', '.join(f'{s:.4f}' for s in walked)} "
                 f"instead of {wanted[0]:.4f} each: the bias correction needs the step number as "
@@ -327,60 +329,47 @@ def _diagnose_step(name, mine, reference, t, step, right, gradients):
             "Change m, v and the like in place.")
 
 
-def _first_step(optimizer, gradients, factor):
-    optimizer = copy.deepcopy(optimizer)
-    optimizer.lr = optimizer.lr * factor
-    path = _walk(_name(optimizer), optimizer, gradients[:1])
-    return path[1] - path[0]
-
-
-def _walk(name, optimizer, gradients):
-    optimizer, state = copy.deepcopy(optimizer), {}
+def _steps(optimizer, gradients, rate=1):
+    """The steps that an optimizer takes along these gradients, starting from ones."""
+    name, optimizer, state = _name(optimizer), copy.deepcopy(optimizer), {}
+    optimizer.lr *= rate
     p = np.ones(gradients.shape[1:])
     path = [p.copy()]
     for g in gradients:
         handed = g.copy()
         optimizer.update(p, handed, state)
-        _unchanged(name, "update", "g", g, handed)
+        _unchanged(name, "update", {"g": g}, {"g": handed})
         path.append(p.copy())
     if (path[-1] == path[0]).all():
         raise CheckFailed(f"{name}: p never changes. Update it in place: p -= ..., not p = p - ...")
-    return np.array(path)
+    return np.diff(path, axis=0)
 
 
-def _nothing_to_check(name, key, mine):
-    if mine.any():
-        raise CheckFailed(f"{name}: backward gives {key} a gradient, but forward does not depend "
-                          f"on {key}: a term never reaches the loss.")
-    raise CheckFailed(
-        f"{name}: nothing to check. The gradient of {key} is zero everywhere, so right and wrong "
-        "look alike: take a batch of several different examples, or other weights.")
-
-
-def _check_dtype(name, layer, x, args, shape):
+def _check_dtype(layer, x, args, shape):
     for dtype in (np.float64, np.float32):
-        copied = _copy(layer, dtype)
         given, *rest = (a.astype(dtype) if getattr(a, "dtype", None) == np.float64 else a
                         for a in (x, *args))
-        y = copied.forward(given, *rest)
-        dy = () if np.ndim(y) == 0 else (np.ones(shape, dtype),)
-        results = {"the output": y} if dy else {}
-        dx = copied.backward(*dy)
-        results |= ({} if dx is None else {"dx": dx}) | _gradients(copied)
+        _, results = _run(_copy(layer, dtype), given, rest, None, np.ones(shape, dtype))
         for key, value in results.items():
-            if value.dtype != dtype and (dx is not None or key != "dx"):
-                raise CheckFailed(f"{name}: {_d(key) if key in _gradients(copied) else key} is "
-                                  f"{value.dtype} where {np.dtype(dtype)} was given: keep the "
-                                  "dtype (math.sqrt, not np.sqrt, on single numbers)")
+            if value.dtype != dtype and (shape or key != "the output"):  # a loss is a float
+                raise CheckFailed(f"{_name(layer)}: {_d(key)} is {value.dtype} where "
+                                  f"{np.dtype(dtype)} was given: keep the dtype (math.sqrt, not "
+                                  "np.sqrt, on single numbers)")
 
 
-def _check_eval(name, layer, x, args):
-    if not hasattr(layer, "eval"):
-        return
-    layer = copy.deepcopy(layer).eval()
-    if not np.array_equal(layer.forward(x, *args), layer.forward(x, *args)):
-        raise CheckFailed(f"{name} is random in eval mode, so every prediction would be: return x "
-                          "unchanged when self.training is False.")
+def _check_eval(layer, x, args):
+    if hasattr(layer, "eval"):
+        layer = copy.deepcopy(layer).eval()
+        if not np.array_equal(layer.forward(x, *args), layer.forward(x, *args)):
+            raise CheckFailed(f"{_name(layer)} is random in eval mode, so every prediction would "
+                              "be: return x unchanged when self.training is False.")
+
+
+def _unchanged(name, method, before, after):
+    for key, old in before.items():
+        if not np.array_equal(old, after[key], equal_nan=old.dtype.kind == "f"):
+            raise CheckFailed(f"{name}: {method} changes its input {key} in place: others still "
+                              "need it. Work on a copy.")
 
 
 def _copy(layer, dtype):
@@ -388,23 +377,22 @@ def _copy(layer, dtype):
     return layer.astype(dtype) if hasattr(layer, "astype") else layer
 
 
-def _unchanged(name, method, what, before, after):
-    if not np.array_equal(before, after, equal_nan=np.issubdtype(before.dtype, np.inexact)):
-        raise CheckFailed(f"{name}: {method} changes its input {what} in place: others still need "
-                          "it. Work on a copy.")
+def _copy_input(x):
+    return np.array(x, np.float64 if np.asarray(x).dtype.kind == "f" else None)
+
+
+def _arrays(layer, x):
+    """All that has a gradient: the parameters and, unless it holds ids, x."""
+    return ({"x": x} if x.dtype.kind == "f" else {}) | _parameters(layer)
 
 
 def _parameters(layer):
     return layer.parameters() if hasattr(layer, "parameters") else {}
 
 
-def _gradients(layer):
-    return layer.gradients() if hasattr(layer, "gradients") else {}
-
-
 def _worst(a, b):
-    index = np.unravel_index(np.argmax(np.abs(a - b)), np.shape(a))
-    return tuple(int(i) for i in index)
+    error = np.nan_to_num(np.abs(a - b), nan=-1)
+    return tuple(int(i) for i in np.unravel_index(np.argmax(error), error.shape))
 
 
 def _size(a):
@@ -417,7 +405,7 @@ def _name(thing):
 
 def _d(key):
     head, dot, last = key.rpartition(".")
-    return f"{head}{dot}d{last}"
+    return "output" if key == "the output" else f"{head}{dot}d{last}"
 
 
 def _list(names):

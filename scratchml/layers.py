@@ -13,9 +13,6 @@ from types import MappingProxyType
 
 import numpy as np
 
-Array = np.ndarray
-NOTHING: Mapping[str, Array] = MappingProxyType({})
-
 
 class Layer:
     """The contract every layer keeps: `forward`, `backward`, `params`, `grads`.
@@ -31,8 +28,8 @@ class Layer:
     Derived in notebooks/01_nn.ipynb, section *Backpropagation*.
     """
 
-    params: Mapping[str, Array] = NOTHING
-    grads: Mapping[str, Array] = NOTHING
+    params: Mapping[str, np.ndarray] = MappingProxyType({})
+    grads: Mapping[str, np.ndarray] = MappingProxyType({})
     layers: Sequence["Layer"] = ()
     training = True
     needs_dx = True
@@ -67,9 +64,7 @@ class Layer:
 
     def astype(self, dtype):
         """Turn all parameters into `dtype`, here and in the children; returns the layer itself."""
-        if self.params:
-            self.params = {name: p.astype(dtype) for name, p in self.params.items()}
-            self.grads = {}
+        self.params, self.grads = {name: p.astype(dtype) for name, p in self.params.items()}, {}
         for layer in self.layers:
             layer.astype(dtype)
         return self
@@ -78,11 +73,8 @@ class Layer:
         own = getattr(self, kind)
         if not self.layers:
             return own
-        found = dict(own)
-        for i, layer in enumerate(self.layers):
-            for name, a in layer._collect(kind).items():
-                found[f"{i}.{name}"] = a
-        return found
+        return dict(own) | {f"{i}.{name}": a for i, layer in enumerate(self.layers)
+                            for name, a in layer._collect(kind).items()}
 
     def _keep(self, y, *saved):
         self._saved = y.shape, saved
@@ -93,9 +85,8 @@ class Layer:
             raise RuntimeError(f"{self}.backward needs a forward before it, one for each backward")
         shape, saved = self._saved
         if dy.shape != shape:
-            raise ValueError(
-                f"{self}.backward expects dy of its output's shape {shape}, got {dy.shape}"
-            )
+            raise ValueError(f"{self}.backward expects dy of its output's shape {shape}, "
+                             f"got {dy.shape}")
         self._saved = None
         return saved[0] if len(saved) == 1 else saved
 
@@ -173,10 +164,8 @@ class Linear(Layer):
     """
 
     def __init__(self, n_in, n_out, *, rng, init=glorot, dtype=np.float32):
-        self.params = {
-            "W": init((n_in, n_out), n_in, n_out, rng).astype(dtype),
-            "b": np.zeros(n_out, dtype),
-        }
+        self.params = {"W": init((n_in, n_out), n_in, n_out, rng).astype(dtype),
+                       "b": np.zeros(n_out, dtype)}
 
     def forward(self, x):
         W, b = self.params["W"], self.params["b"]
@@ -201,10 +190,8 @@ class Linear(Layer):
 def check_dtype(layer, x, dtype):
     """Raise TypeError unless `x` has the dtype of the layer's weights, and name both remedies."""
     if x.dtype != dtype:
-        raise TypeError(
-            f"{layer} has {dtype} weights and got {x.dtype}: "
-            f"pass x.astype(np.{dtype}), or turn the model with model.astype(np.float64)"
-        )
+        raise TypeError(f"{layer} has {dtype} weights and got {x.dtype}: pass "
+                        f"x.astype(np.{dtype}), or turn the model with model.astype(np.float64)")
 
 
 def sigmoid(x):
@@ -327,8 +314,7 @@ class Dropout(Layer):
     def forward(self, x):
         if not self.training:
             return self._keep(x, None)
-        kept = self.rng.random(x.shape) >= self.p
-        scale = kept.astype(x.dtype) * (1 / (1 - self.p))
+        scale = (self.rng.random(x.shape) >= self.p).astype(x.dtype) * (1 / (1 - self.p))
         return self._keep(x * scale, scale)
 
     def backward(self, dy):

@@ -40,9 +40,8 @@ def check_pair(loss, scores, target):
     check_scores(loss, scores)
     target = np.asarray(target)
     if scores.shape != target.shape:
-        raise ValueError(
-            f"{loss} expects a target of the scores' shape {scores.shape}, got {target.shape}"
-        )
+        raise ValueError(f"{loss} expects a target of the scores' shape {scores.shape}, "
+                         f"got {target.shape}")
     return target.astype(scores.dtype)
 
 
@@ -100,22 +99,18 @@ class CrossEntropyLoss(Loss):
 
 def one_hot(loss, target, scores):
     """Write integer classes as rows with a single 1; leave rows that sum to one as they are."""
-    classes = scores.shape[-1]
     if target.shape == scores.shape and scores.ndim > 1:
         if not np.allclose(target.sum(axis=-1), 1, atol=1e-3):
             raise ValueError(f"{loss} expects one-hot rows that sum to 1")
         return target.astype(scores.dtype)
     if target.shape != scores.shape[:-1] or target.dtype.kind not in "iu":
-        raise ValueError(
-            f"{loss} expects integer classes of shape {scores.shape[:-1]} or one-hot rows of shape "
-            f"{scores.shape}, got {target.dtype} of shape {target.shape}"
-        )
-    hot = target[..., None] == np.arange(classes)
+        raise ValueError(f"{loss} expects integer classes of shape {scores.shape[:-1]} or one-hot "
+                         f"rows of shape {scores.shape}, got {target.dtype} of shape "
+                         f"{target.shape}")
+    hot = target[..., None] == np.arange(scores.shape[-1])
     if np.count_nonzero(hot) < target.size:
-        raise ValueError(
-            f"{loss} expects classes 0..{classes - 1} for scores of shape {scores.shape}, "
-            f"got {target.min()}..{target.max()}"
-        )
+        raise ValueError(f"{loss} expects classes 0..{scores.shape[-1] - 1} for scores of shape "
+                         f"{scores.shape}, got {target.min()}..{target.max()}")
     return hot.astype(scores.dtype)
 
 
@@ -131,9 +126,8 @@ class BCEWithLogitsLoss(Loss):
     def forward(self, scores, target):
         target = check_pair(self, scores, target)
         if target.min() < 0 or target.max() > 1:
-            raise ValueError(
-                f"{self} expects targets in [0, 1], got {target.min()}..{target.max()}"
-            )
+            raise ValueError(f"{self} expects targets in [0, 1], "
+                             f"got {target.min()}..{target.max()}")
         self._saved = scores, target
         losses = np.maximum(scores, 0) - scores * target + np.log1p(np.exp(-np.abs(scores)))
         return float(losses.mean())

@@ -34,9 +34,8 @@ class Optimizer:
         for name, p in parameters.items():
             g = gradients[name]
             if g.shape != p.shape:
-                raise ValueError(
-                    f"{self}: the gradient of {name} has shape {g.shape}, the parameter {p.shape}"
-                )
+                raise ValueError(f"{self}: the gradient of {name} has shape {g.shape}, "
+                                 f"the parameter {p.shape}")
             self.update(p, g, self.states.setdefault(name, {}))
 
     def update(self, p, g, state):

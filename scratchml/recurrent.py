@@ -90,11 +90,9 @@ class Recurrent(Layer):
 
     def __init__(self, n_in, n_hidden, *, rng, init=orthogonal, dtype=np.float32):
         width = self.gates * n_hidden
-        self.params = {
-            "W_xh": glorot((n_in, width), n_in, n_hidden, rng).astype(dtype),
-            "W_hh": init((n_hidden, width), n_hidden, n_hidden, rng).astype(dtype),
-            "b": np.zeros(width, dtype),
-        }
+        self.params = {"W_xh": glorot((n_in, width), n_in, n_hidden, rng).astype(dtype),
+                       "W_hh": init((n_hidden, width), n_hidden, n_hidden, rng).astype(dtype),
+                       "b": np.zeros(width, dtype)}
 
     def step(self, a, kept, h, *c):
         """One step forward: from `a` and `h_{t-1} = h[0]` set `h_t = h[1]`, in place.

@@ -35,11 +35,6 @@ class History(dict):
 
     stopped = ""
 
-    def record(self, **values):
-        """Append one number to each of the named lists."""
-        for name, value in values.items():
-            self.setdefault(name, []).append(value)
-
     def __repr__(self):
         epochs = len(self.get("loss", ()))
         last = ", ".join(f"{name} {values[-1]:.3g}" for name, values in self.items())
@@ -71,7 +66,7 @@ class Callback:
         """Called when the epoch's numbers stand in `training.history`."""
 
     def after_training(self, training):
-        """Called once at the end, also after Ctrl-C."""
+        """Called once at the end, also after Ctrl-C or an error."""
 
 
 class EarlyStopping(Callback):
@@ -81,15 +76,11 @@ class EarlyStopping(Callback):
     """
 
     def __init__(self, patience=5, watch="validation_loss"):
-        self.patience, self.watch = patience, watch
-        self._forget()
-
-    def _forget(self):
-        self.best, self.best_epoch, self.weights = math.inf, -1, {}
+        self.patience, self.watch, self.weights = patience, watch, {}
 
     def before_epoch(self, training):
-        if training.epoch == 0:
-            self._forget()  # the best of another training is not this one's
+        if training.epoch == 0:  # the best of another training is not this one's
+            self.best, self.best_epoch, self.weights = math.inf, -1, {}
 
     def after_epoch(self, training):
         if self.watch not in training.history:
@@ -104,9 +95,9 @@ class EarlyStopping(Callback):
             training.stop = f"no better {self.watch} for {self.patience} epochs"
 
     def after_training(self, training):
-        for name, p in training.model.parameters().items():
-            if name in self.weights:
-                p[...] = self.weights[name]
+        parameters = training.model.parameters()
+        for name, best in self.weights.items():
+            parameters[name][...] = best
 
 
 class Schedule(Callback):
@@ -191,12 +182,12 @@ def fit(model, loss, optimizer, train, *, epochs, batch_size, rng, validation=No
     batch before it is used. `penalty` and `clip_norm` as in `train_step`.
 
     Ctrl-C ends training and returns the history so far; the model stays usable. Raises
-    DivergedError at the first loss that is not finite.
+    DivergedError at the first loss that is not finite. However training ends, the callbacks'
+    `after_training` runs.
 
     Derived in notebooks/01_nn.ipynb, section *Train properly*.
     """
     x, y = train
-    labels = np.issubdtype(np.asarray(y).dtype, np.integer)
     training = Training(model, optimizer, epochs)
     history = training.history
     bar = progress_bar(epochs * math.ceil(len(x) / max(batch_size, 1)), progress)
@@ -210,27 +201,28 @@ def fit(model, loss, optimizer, train, *, epochs, batch_size, rng, validation=No
             for number, (xb, yb) in enumerate(batches(x, y, batch_size, rng)):
                 xb = augment(xb, rng) if augment else xb
                 with np.errstate(over="ignore", invalid="ignore"):
-                    value, scores, norm = train_step(
-                        model, loss, optimizer, xb, yb, penalty=penalty, clip_norm=clip_norm
-                    )
+                    value, scores, norm = train_step(model, loss, optimizer, xb, yb,
+                                                     penalty=penalty, clip_norm=clip_norm)
                 if not math.isfinite(value):
+                    where = f"epoch {training.epoch}, batch {number}"
+                    training.stop = f"the loss became {value} in {where}"
                     raise DivergedError(
-                        f"the loss became {value} in epoch {training.epoch}, batch {number}: "
-                        f"try a smaller learning rate than {optimizer.lr:g}, clip_norm=1, "
-                        "or look for NaN in the data", history)
+                        f"{training.stop}: try a smaller learning rate than {optimizer.lr:g}, "
+                        "clip_norm=1, or look for NaN in the data", history)
                 seen, total = seen + len(xb), total + value * len(xb)
-                if labels and scores.ndim == yb.ndim + 1:
+                if scores.ndim > yb.ndim:  # the targets are classes
                     right += np.count_nonzero(scores.argmax(axis=-1) == yb) / yb[0].size
                 norms.append(norm)
                 bar.update()
             numbers = {"loss": total / seen, "lr": optimizer.lr}
-            if labels and scores.ndim == yb.ndim + 1:
+            if scores.ndim > yb.ndim:
                 numbers["accuracy"] = float(right / seen)
             if clip_norm:
                 numbers["gradient_norm"] = float(np.mean(norms))
             if validation is not None:
-                numbers |= _validate(model, loss, validation, labels)
-            history.record(**numbers)  # all at once: Ctrl-C leaves lists of one length
+                numbers |= _validate(model, loss, *validation)
+            for name, value in numbers.items():  # at the end: Ctrl-C leaves lists of one length
+                history.setdefault(name, []).append(value)
             bar.set_postfix({k: f"{v[-1]:.3g}" for k, v in history.items()}, refresh=False)
             for callback in callbacks:
                 callback.after_epoch(training)
@@ -240,17 +232,16 @@ def fit(model, loss, optimizer, train, *, epochs, batch_size, rng, validation=No
         training.stop = "interrupted"
     finally:
         bar.close()
-    history.stopped = training.stop
-    for callback in callbacks:
-        callback.after_training(training)
+        history.stopped = training.stop
+        for callback in callbacks:
+            callback.after_training(training)
     return history
 
 
-def _validate(model, loss, validation, labels):
-    x, y = validation
+def _validate(model, loss, x, y):
     scores = predict(model, x)
     numbers = {"validation_loss": loss.forward(scores, y)}
-    if labels and scores.ndim == np.ndim(y) + 1:
+    if scores.ndim > np.ndim(y):
         numbers["validation_accuracy"] = accuracy(scores, y)
     return numbers
 
@@ -282,9 +273,8 @@ def predict(model, x, *, batch_size=256):
     mode = model.training
     model.eval()
     try:
-        return np.concatenate(
-            [model.forward(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
-        )
+        return np.concatenate([model.forward(x[i : i + batch_size])
+                               for i in range(0, len(x), batch_size)])
     finally:
         model.train(mode)
 
@@ -308,15 +298,14 @@ def accuracy(predictions, y):
     return float(np.mean(as_labels(predictions, y) == y))
 
 
-def confusion_matrix(predictions, y, classes=None):
+def confusion_matrix(predictions, y):
     """Count `matrix[true, predicted]`, from scores `(N, C)` or classes `(N,)` and labels `(N,)`.
 
     Derived in notebooks/01_nn.ipynb, section *Look at what it learned*.
     """
     found = as_labels(predictions, y)
-    if classes is None:
-        scored = np.ndim(predictions) > np.ndim(y)
-        classes = np.shape(predictions)[-1] if scored else int(max(found.max(), np.max(y))) + 1
+    scored = np.ndim(predictions) > np.ndim(y)
+    classes = np.shape(predictions)[-1] if scored else max(found.max(), np.max(y)) + 1
     matrix = np.zeros((classes, classes), int)
     np.add.at(matrix, (y, found), 1)
     return matrix
@@ -371,10 +360,8 @@ def load_weights(model, path):
     if found.keys() != parameters.keys():
         raise ValueError(f"{path} holds {sorted(found)}, the model has {sorted(parameters)}")
     for name, p in parameters.items():
-        if found[name].dtype.kind != "f":
-            raise ValueError(f"{path}: {name} holds {found[name].dtype}, not floats")
-        if found[name].shape != p.shape:
-            raise ValueError(f"{path}: {name} has shape {found[name].shape}, "
-                             f"the model's has {p.shape}")
+        if found[name].dtype.kind != "f" or found[name].shape != p.shape:
+            raise ValueError(f"{path}: {name} holds {found[name].dtype} of shape "
+                             f"{found[name].shape}, the model's is float of {p.shape}")
     for name, p in parameters.items():
         p[...] = found[name]

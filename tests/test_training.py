@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -505,7 +506,24 @@ def test_a_loss_that_is_not_finite_stops_with_epoch_and_batch(value):
         run(model, epochs=5, augment=poison)
     assert isinstance(caught.value, FloatingPointError)
     assert len(caught.value.history["loss"]) == 1
+    assert re.match(r"the loss became (nan|inf) in epoch 1", caught.value.history.stopped)
     assert all(np.isfinite(p).all() for p in model.parameters().values())
+
+
+def test_callbacks_come_to_their_end_when_the_loss_diverges():
+    """EarlyStopping gives the best weights back."""
+    x, y = blobs()
+    count, model, recorder = iter(range(1000)), network(), Recorder()
+
+    def poison(xb, rng):
+        return xb if next(count) < 10 else xb * np.nan  # four batches an epoch
+
+    with pytest.raises(DivergedError) as caught:
+        run(model, (x, y), epochs=5, augment=poison, validation=(x, y),
+            callbacks=[EarlyStopping(patience=9), recorder])
+    assert recorder.calls[-1] == ("end", 2, caught.value.history.stopped)
+    best = min(caught.value.history["validation_loss"])
+    assert CrossEntropyLoss().forward(predict(model, x), y) == best
 
 
 def test_a_rate_far_too_large_is_told_without_a_flood_of_warnings():
@@ -616,7 +634,6 @@ def test_confusion_matrix_counts_true_by_predicted(pairs):
         for predicted in range(4):
             assert matrix[true, predicted] == pairs.count((true, predicted))
     assert np.trace(matrix) / matrix.sum() == pytest.approx(accuracy(found, y))
-    np.testing.assert_array_equal(confusion_matrix(found, y, classes=4), matrix)
     top = max(y.max(), found.max()) + 1
     np.testing.assert_array_equal(confusion_matrix(found, y), matrix[:top, :top])
 
@@ -680,7 +697,7 @@ def test_weights_keep_the_models_dtype(tmp_path):
     (lambda rng: Sequential(Flatten(), Linear(4, 8, rng=rng)), r"holds \['0\.W', '0\.b', '3\.W', "
      r"'3\.b'\], the model has \['1\.W', '1\.b'\]"),
     (lambda rng: Sequential(Linear(4, 8, rng=rng), Tanh(), Tanh(), Linear(8, 2, rng=rng)),
-     r"3\.W has shape \(8, 3\), the model's has \(8, 2\)"),
+     r"3\.W holds float32 of shape \(8, 3\), the model's is float of \(8, 2\)"),
 ])
 def test_weights_of_another_model_change_nothing(tmp_path, rng, other, message):
     save_weights(network(), tmp_path / "w.npz")
@@ -717,7 +734,7 @@ def test_files_of_something_else_change_nothing(tmp_path):
         load_weights(model, path)
     words = {name: p.astype(str) if name == "3.b" else p + 1 for name, p in before.items()}
     np.savez(path, **words)
-    with pytest.raises(ValueError, match=r"3\.b holds <U\d+, not floats"):
+    with pytest.raises(ValueError, match=r"3\.b holds <U\d+ of shape"):
         load_weights(model, path)
     assert_same_weights(model, before)
 
