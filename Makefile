@@ -50,15 +50,17 @@ full: environment  ## run the notebooks on the complete data sets, print one tab
 bench: peers  ## measure the speed against PyTorch and lime, print one table
 	$(PEERS)/bin/python benchmarks/run.py
 
-parity: peers  ## compare every number with PyTorch itself (make test uses frozen values)
+parity: peers  ## compare every number with PyTorch itself, write the README's table (make test uses frozen values)
 	$(PEERS)/bin/python -m pytest tests/test_parity.py tests/test_recurrent_parity.py \
-		tests/test_convolution_parity.py $(PYTEST_FLAGS)
+		tests/test_convolution_parity.py tests/test_interop.py $(PYTEST_FLAGS)
+	$(PEERS)/bin/python tools/parity_table.py
 
 references: peers  ## freeze PyTorch's values anew for make test
 	$(PEERS)/bin/python tools/references.py
 	$(PEERS)/bin/python tools/references_lime.py
 	$(PEERS)/bin/python tools/references_rnn.py
 	$(PEERS)/bin/python tools/references_cnn.py
+	$(PEERS)/bin/python tools/references_models.py
 
 exercises: environment  ## write the exercise copies of the notebooks
 	$(VENV)/bin/python tools/exercises.py

@@ -53,20 +53,33 @@ class Vocabulary:
         return [self.ids.get(word, UNKNOWN) for word in tokenize(text)]
 
     def decode(self, ids):
-        """The words of the ids, joined by spaces; padding is left out."""
+        """The words of the ids `(T,)`, joined by spaces; padding is left out."""
+        ids = check_ids("Vocabulary.decode", ids, len(self))
         return " ".join(self.words[i] for i in ids if i != PADDING)
 
     def __len__(self):
         return len(self.words)
 
 
+def check_ids(name, ids, n=None):
+    """Return ids `(T,)` as an array; raise unless they are whole numbers, and in 0..n-1."""
+    ids = np.asarray(ids)
+    if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
+        raise TypeError(f"{name} expects whole numbers (T,), got {ids.dtype} of shape {ids.shape}")
+    if n is not None and ids.size and not 0 <= ids.min() <= ids.max() < n:
+        raise ValueError(f"{name} expects ids 0..{n - 1}, got {ids.min()}..{ids.max()}")
+    return ids
+
+
 def pad(sequences, length=None):
     """Put lists of ids into one array `(N, T)`, filled up with 0 behind.
 
     `T` is the longest length, or `length`, which cuts longer lists; an empty one takes one step.
+    Raises TypeError for a list of anything but whole numbers, ValueError for a length below 1.
 
     Derived in notebooks/02_rnn.ipynb, section *A text classifier*.
     """
+    sequences = [check_ids("pad", ids) for ids in sequences]
     if length is None:
         length = max(1, max(map(len, sequences), default=0))
     if length < 1:
@@ -105,9 +118,11 @@ def encode_characters(text):
 def decode_characters(ids):
     """The text of character ids `(T,)`, the inverse of `encode_characters`.
 
+    Raises TypeError unless they are whole numbers, ValueError for one outside 0..26.
+
     Derived in notebooks/02_rnn.ipynb, section *A character model*.
     """
-    return "".join(ALPHABET[i] for i in ids)
+    return "".join(ALPHABET[i] for i in check_ids("decode_characters", ids, len(ALPHABET)))
 
 
 def windows(ids, batch_size, steps):
@@ -120,6 +135,7 @@ def windows(ids, batch_size, steps):
 
     Derived in notebooks/02_rnn.ipynb, section *A character model*.
     """
+    ids = check_ids("windows", ids)
     if min(batch_size, steps) < 1 or len(ids) <= batch_size * steps:
         raise ValueError(f"windows needs {batch_size} x {steps} characters and one more, "
                          f"got {len(ids)}: take a smaller batch_size or fewer steps")
