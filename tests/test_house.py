@@ -137,7 +137,7 @@ def test_exercises_are_fresh(capsys):
     assert exercises.main(["--check"]) == 0, capsys.readouterr().err
 
 
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "data/README.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "data/README.md", "notebooks/README.md"]
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

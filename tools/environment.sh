@@ -80,6 +80,7 @@ if [ -t 2 ]; then quiet=; fi # somebody is watching: show the downloads
 if [ -n "$uv" ]; then
     # uv does not read pip's settings: hand on a class room's mirror or folder of wheels.
     if [ -n "${PIP_INDEX_URL-}" ]; then export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX-$PIP_INDEX_URL}"; fi
+    if [ -n "${PIP_NO_INDEX-}" ]; then export UV_NO_INDEX="${UV_NO_INDEX-$PIP_NO_INDEX}"; fi
     if [ -n "${PIP_FIND_LINKS-}" ]; then export UV_FIND_LINKS="${UV_FIND_LINKS-$PIP_FIND_LINKS}"; fi
     install() { "$uv" pip install $quiet --python "$venv/bin/python" "$@"; }
 else

@@ -31,14 +31,15 @@ from playwright.sync_api import Error, expect, sync_playwright
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
 
-from course import notebooks, read  # noqa: E402
 from test_exercises import answered, read_exercises  # noqa: E402
+
+from course import notebooks, read  # noqa: E402
 
 SHOTS = ROOT / "build" / "browser"
 TOKEN = "rehearsal"
 SECONDS = 600  # the longest that one notebook may take
 SETTINGS = {  # all cells in the page at once, so that what is below can be looked at as well
-    "@jupyterlab/notebook-extension/tracker": '{"windowingMode": "none", "autoStartDefaultKernel": true}',
+    "@jupyterlab/notebook-extension/tracker": '{"windowingMode": "none"}',
 }
 
 
@@ -192,9 +193,10 @@ def run_all(page, address, path):
     assert not notebook.errors(), f"{path}:\n" + "\n".join(notebook.errors())
     assert ran == len(codes), f"{path}: {ran} of {len(codes)} cells have run"
     figures = notebook.panel.locator(".jp-OutputArea-output img").count()
-    expected = sum("image/png" in output.get("data", {}) for cell in codes for output in cell.outputs)
+    outputs = [output.get("data", {}) for cell in codes for output in cell.outputs]
+    expected = sum("image/png" in data for data in outputs)
     assert figures >= expected, f"{path}: {figures} figures, {expected} in the committed notebook"
-    html = sum("text/html" in output.get("data", {}) for cell in codes for output in cell.outputs)
+    html = sum("text/html" in data for data in outputs)
     shown = notebook.panel.locator("[data-mime-type='text/html']").count()
     assert shown >= html, f"{path}: {shown} HTML outputs, {html} in the committed notebook"
     print(f"{path}: {ran} cells in {seconds:.0f} s, {figures} figures, {shown} HTML, no error",
@@ -226,7 +228,7 @@ def exercise(page, address, path):
         if message is None:
             assert "Error" not in said and "CheckFailed" not in said, f"{path}, {name!r}: {said}"
         else:
-            assert re.search(message, said, re.DOTALL), f"{path}, {name!r}: no {message!r} in\n{said}"
+            assert re.search(message, said, re.DOTALL), f"{name!r}: no {message!r} in\n{said}"
     print(f"{path}: exercise {name!r} answered wrongly and rightly", flush=True)
     notebook.close()
 
@@ -248,7 +250,7 @@ def main(only):
                     except (AssertionError, Error) as error:
                         failed += 1
                         print(f"FAILED {step.__name__} {path}: {error}", flush=True)
-                        page.screenshot(path=SHOTS / f"failed-{step.__name__}-{Path(path).stem}.png")
+                        page.screenshot(path=SHOTS / f"failed-{Path(path).stem}.png")
                     page.close()
             browser.close()
     print(f"screenshots: {SHOTS.relative_to(ROOT)}/")
