@@ -35,6 +35,24 @@ COLUMNS = {  # key of a row: (heading, how to write it)
     "share": ("share of sgemm rate", "{:.0%}"), "note": ("note", "{}"),
 }
 
+RESULTS = """# Speed
+
+Made by `make bench`; medians of pairs measured in turn.
+{conditions}
+
+{table}
+
+The ratio is ours over the peer's: below 1 we are faster. The share is the rate of our matrix
+products over that of one large float32 product on the same threads. *Its products alone* is what a
+loop of bare matrix products of these shapes takes, over the peer's time: no numpy code gets below.
+
+## How time grows
+
+![Milliseconds of one step against batch, width, sequence length and image size](../docs/growth.png)
+
+{growth}
+"""
+
 
 # -------------------------------------------------------------------------------------- measuring
 
@@ -197,11 +215,9 @@ def main():
     print(text)
     for row in missed(found):
         print(f"over its bound: {row['feature']}, {row['ratio']:.2f} > {row['bound']:.2f}")
-    write(HERE / "results.md",
-          f"# Speed\n\nMade by `make bench`; medians of pairs measured in turn.\n{conditions()}\n\n"
-          f"{text}\n\nThe ratio is ours over the peer's: below 1 we are faster. The share is "
-          "the rate of our\nmatrix products over that of one large float32 product on the same "
-          "threads.\n")
+    growth = "\n".join(f"- {line}" for line in importlib.import_module("growth").draw())
+    print(growth)
+    write(HERE / "results.md", RESULTS.format(conditions=conditions(), table=text, growth=growth))
     return 1 if missed(found) else 0
 
 
