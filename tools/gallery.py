@@ -13,6 +13,7 @@ from course import ROOT, read
 PICTURES = {
     "bugs": ("01_nn", "planted-bugs", 0),
     "photograph": ("04_lime", "photograph", 0),
+    "header": ("02_rnn", "trust", 0),
 }
 
 
