@@ -9,6 +9,8 @@ In memory the batch comes last, `(C, H, W, N)`: slices are then long runs of nei
 and the result goes out as a transposed view, `(N, C, H, W)` again, at no cost.
 """
 
+from functools import reduce
+
 import numpy as np
 
 from .layers import Layer, check_dtype, he, softmax
@@ -35,8 +37,8 @@ def im2col(x, kernel, stride=1, padding=0):
 
     Derived in notebooks/03_cnn.ipynb, section *im2col* (Chellapilla, Puri and Simard, 2006).
     """
-    kernel, stride, padding = _pairs("im2col", kernel, stride, padding)
-    _check_shape("im2col", x.shape, kernel, padding)
+    kernel, stride, padding = _pairs(im2col, kernel, stride, padding)
+    _check_images("im2col", x, kernel, padding)
     return _gather(_pad(x, padding), kernel, stride)
 
 
@@ -50,19 +52,25 @@ def col2im(cols, shape, kernel, stride=1, padding=0):
 
     Derived in notebooks/03_cnn.ipynb, section *im2col*.
     """
-    kernel, stride, padding = _pairs("col2im", kernel, stride, padding)
-    _check_shape("col2im", shape, kernel, padding)
-    n, c, h, w = shape
-    oh, ow = map(output_size, (h, w), kernel, stride, padding)
-    if cols.shape != (c * kernel[0] * kernel[1], oh * ow * n):
-        raise ValueError(f"col2im expects ({c * kernel[0] * kernel[1]}, {oh * ow * n}) "
-                         f"for images {shape}, got {cols.shape}")
-    padded = np.zeros((c, h + 2 * padding[0], w + 2 * padding[1], n), cols.dtype)
+    kernel, stride, padding = _pairs(col2im, kernel, stride, padding)
+    padded = _pad(np.zeros(shape, cols.dtype), padding)
     _scatter(cols, padded, kernel, stride)
     return _crop(padded, padding)
 
 
-class Conv2d(Layer):
+class _Windows(Layer):
+    """A layer that sees the image through a window of kh x kw pixels, position by position."""
+
+    def __init__(self, kernel, stride, padding):
+        self.kernel, self.stride, self.padding = _pairs(type(self), kernel, stride, padding)
+
+    def __repr__(self):
+        channels = "{1} -> {0}, ".format(*self.params["W"].shape) if self.params else ""
+        return (f"{type(self).__name__}({channels}kernel {self.kernel}, stride {self.stride}, "
+                f"padding {self.padding})")
+
+
+class Conv2d(_Windows):
     """One small kernel for all positions: `y[o] at a position = sum(W[o] * pixels there) + b[o]`.
 
     With `cols = im2col(x)` it is a Linear layer, `y = W cols + b`. So `dW = dy cols^T`,
@@ -81,14 +89,14 @@ class Conv2d(Layer):
     """
 
     def __init__(self, c_in, c_out, kernel, *, stride=1, padding=0, rng, init=he, dtype=np.float32):
-        self.kernel, self.stride, self.padding = _pairs("Conv2d", kernel, stride, padding)
+        super().__init__(kernel, stride, padding)
         kh, kw = self.kernel
         W = init((c_out, c_in, kh, kw), c_in * kh * kw, c_out * kh * kw, rng)
         self.params = {"W": W.astype(dtype), "b": np.zeros(c_out, dtype)}
 
     def forward(self, x):
         W, b = self.params["W"], self.params["b"]
-        _check_shape(self, x.shape, self.kernel, self.padding, channels=W.shape[1])
+        _check_images(self, x, self.kernel, self.padding, channels=W.shape[1])
         check_dtype(self, x, W.dtype)
         padded, W = _pad(x, self.padding), W.reshape(len(W), -1)
         oh, ow = map(output_size, x.shape[2:], self.kernel, self.stride, self.padding)
@@ -106,8 +114,7 @@ class Conv2d(Layer):
             dWT += _gather(padded[:, rows], self.kernel, self.stride) @ dys[:, here].T
             if self.needs_dx:
                 _scatter(W.T @ dys[:, here], dpadded[:, rows], self.kernel, self.stride)
-        dW = np.ascontiguousarray(dWT.T).reshape(c_out, *shape)
-        self.grads = {"W": dW, "b": dys.sum(axis=1)}
+        self.grads = {"W": dWT.T.reshape(c_out, *shape), "b": dys.sum(axis=1)}
         return _crop(dpadded, self.padding) if self.needs_dx else None
 
     def _blocks(self, shape, oh, ow):
@@ -118,26 +125,12 @@ class Conv2d(Layer):
             end = min(top + step, oh)
             yield slice(top * row, end * row), slice(top * stride, (end - 1) * stride + kh)
 
-    def __repr__(self):
-        c_out, c_in = self.params["W"].shape[:2] if self.params else "??"
-        return f"{type(self).__name__}({c_in} -> {c_out}, {_describe(self)})"
 
-
-class _Pool2d(Layer):
+class _Pool2d(_Windows):
     def __init__(self, kernel, *, stride=None, padding=0):
-        stride = kernel if stride is None else stride
-        name = type(self).__name__
-        self.kernel, self.stride, self.padding = _pairs(name, kernel, stride, padding)
+        super().__init__(kernel, kernel if stride is None else stride, padding)
         if any(2 * p > k for p, k in zip(self.padding, self.kernel, strict=True)):
             raise ValueError(f"{self} expects a padding of at most half the kernel")
-
-    def _padded(self, x, fill):
-        _check_shape(self, x.shape, self.kernel, self.padding)
-        _check_floating(self, x)
-        return _pad(x, self.padding, fill)
-
-    def __repr__(self):
-        return f"{type(self).__name__}({_describe(self)})"
 
 
 class MaxPool2d(_Pool2d):
@@ -154,18 +147,18 @@ class MaxPool2d(_Pool2d):
     """
 
     def forward(self, x):
-        padded = self._padded(x, fill=-np.inf)
-        y = _reduce(np.maximum, padded, self.kernel, self.stride)
+        _check_images(self, x, self.kernel, self.padding)
+        padded = _pad(x, self.padding, fill=-np.inf)
+        y = reduce(np.maximum, _shifts(padded, self.kernel, self.stride))
         return self._keep(y.transpose(3, 0, 1, 2), padded, y)
 
     def backward(self, dy):
         padded, y = self._kept(dy)
-        dy, dpadded = _pad(dy), np.zeros(padded.shape, dy.dtype)
+        dy, dpadded = _pad(dy), np.zeros_like(padded)
         shifts = (_shifts(a, self.kernel, self.stride) for a in (padded, dpadded))
         waiting = np.ones(y.shape, bool)  # for the first pixel that equals the maximum
         for pixels, dpixels in zip(*shifts, strict=True):
-            found = pixels == y
-            found &= waiting
+            found = waiting & (pixels == y)
             waiting ^= found
             dpixels += dy * found
         return _crop(dpadded, self.padding)
@@ -181,9 +174,10 @@ class AvgPool2d(_Pool2d):
     """
 
     def forward(self, x):
-        padded = self._padded(x, fill=0)
-        y = _reduce(np.add, padded, self.kernel, self.stride)
-        y /= self.kernel[0] * self.kernel[1]
+        _check_images(self, x, self.kernel, self.padding)
+        padded = _pad(x, self.padding)
+        shifts = _shifts(padded, self.kernel, self.stride)
+        y = reduce(np.add, shifts) / len(shifts)
         return self._keep(y.transpose(3, 0, 1, 2), padded.shape)
 
     def backward(self, dy):
@@ -205,8 +199,7 @@ class GlobalAvgPool2d(Layer):
     """
 
     def forward(self, x):
-        _check_shape(self, x.shape)
-        _check_floating(self, x)
+        _check_images(self, x)
         return self._keep(x.mean(axis=(2, 3)), x.shape)
 
     def backward(self, dy):
@@ -227,30 +220,22 @@ def local_probabilities(model, images, *, batch_size=None):
 
     Derived in notebooks/03_cnn.ipynb, section *Real images*.
     """
-    found, batch_size = [], batch_size or max(1, BLOCK // images[0].size)
-    for start in range(0, len(images), batch_size):
-        x = images[start : start + batch_size].transpose(0, 3, 1, 2)
-        if np.issubdtype(x.dtype, np.integer):
-            x = x.astype(np.float32) / 255
-        scores = predict(model, x)
-        if scores.ndim != 4:
-            raise ValueError(f"local_probabilities expects scores (N, classes, h, w), the model "
-                             f"gives {scores.shape}: leave out its last layers")
-        found.append(softmax(scores.transpose(0, 2, 3, 1)).mean(axis=(1, 2)))
-    return np.concatenate(found)
+    x = images.transpose(0, 3, 1, 2)
+    if np.issubdtype(x.dtype, np.integer):
+        x = x.astype(np.float32) / 255
+    scores = predict(model, x, batch_size=batch_size or max(1, BLOCK // images[0].size))
+    if scores.ndim != 4:
+        raise ValueError(f"local_probabilities expects scores (N, classes, h, w), the model "
+                         f"gives {scores.shape}: leave out its last layers")
+    return softmax(scores.transpose(0, 2, 3, 1)).mean(axis=(1, 2))
 
 
 # ------------------------------------------------------------------------------------- the shifts
 
 def _pad(x, padding=(0, 0), fill=0):
     """Put the batch last and a frame around: (N, C, H, W) -> (C, H + 2p, W + 2q, N)."""
-    (p, q), x = padding, x.transpose(1, 2, 3, 0)
-    if not (p or q):
-        return np.ascontiguousarray(x)
-    c, h, w, n = x.shape
-    padded = np.full((c, h + 2 * p, w + 2 * q, n), fill, x.dtype)
-    padded[:, p : p + h, q : q + w] = x
-    return padded
+    (p, q), x = padding, np.ascontiguousarray(x.transpose(1, 2, 3, 0))
+    return np.pad(x, ((0, 0), (p, p), (q, q), (0, 0)), constant_values=fill) if p or q else x
 
 
 def _crop(padded, padding):
@@ -280,46 +265,28 @@ def _scatter(cols, padded, kernel, stride):
         pixels += cols[:, k]
 
 
-def _reduce(combine, pixels, kernel, stride):
-    """Combine the pixels of each window in place, rows first: kh + kw shifts instead of kh kw."""
-    (kh, kw), (sh, sw) = kernel, stride
-    for k, s in (((kh, 1), (sh, 1)), ((1, kw), (1, sw))):
-        first, *others = _shifts(pixels, k, s)
-        pixels = first.copy()
-        for other in others:
-            combine(pixels, other, out=pixels)
-    return pixels
-
-
 # -------------------------------------------------------------------------------------- bad input
 
-def _pairs(name, kernel, stride, padding):
+def _pairs(owner, kernel, stride, padding):
     """Each as a pair of whole numbers, or a ValueError about the wrong one."""
     named = {"kernel": (kernel, 1), "stride": (stride, 1), "padding": (padding, 0)}
     for what, (value, least) in named.items():
         pair = tuple(value) if np.iterable(value) else (value, value)
         if len(pair) != 2 or not all(isinstance(n, (int, np.integer)) and n >= least for n in pair):
-            raise ValueError(f"{name} expects a {what} of at least {least}, a whole number or a "
-                             f"pair (rows, columns), got {value!r}")
+            raise ValueError(f"{owner.__name__} expects a {what} of at least {least}, a whole "
+                             f"number or a pair (rows, columns), got {value!r}")
         named[what] = pair
     return named.values()
 
 
-def _check_shape(layer, shape, kernel=(1, 1), padding=(0, 0), channels=None):
-    if len(shape) != 4 or channels not in (None, shape[1]):
-        hint = "; x[:, None] makes (N, 1, H, W) of (N, H, W)" if len(shape) == 3 else ""
-        raise ValueError(f"{layer} expects (N, {channels or 'C'}, H, W), got {shape}{hint}")
-    h, w = (n + 2 * p for n, p in zip(shape[2:], padding, strict=True))
+def _check_images(layer, x, kernel=(1, 1), padding=(0, 0), channels=None):
+    if x.ndim != 4 or channels not in (None, x.shape[1]):
+        hint = "; x[:, None] makes (N, 1, H, W) of (N, H, W)" if x.ndim == 3 else ""
+        raise ValueError(f"{layer} expects (N, {channels or 'C'}, H, W), got {x.shape}{hint}")
+    h, w = (n + 2 * p for n, p in zip(x.shape[2:], padding, strict=True))
     if h < kernel[0] or w < kernel[1]:
         raise ValueError(f"{layer}: a kernel of {kernel[0]}x{kernel[1]} does not fit into images "
-                         f"of {h}x{w}, padding included: x is {shape}")
-
-
-def _check_floating(layer, x):
+                         f"of {h}x{w}, padding included: x is {x.shape}")
     if not np.issubdtype(x.dtype, np.floating):
         raise TypeError(f"{layer} expects floating-point images, got {x.dtype}: "
                         "pass x.astype(np.float32)")
-
-
-def _describe(layer):
-    return f"kernel {layer.kernel}, stride {layer.stride}, padding {layer.padding}"

@@ -394,15 +394,9 @@ def _whole(path):
 
 # ------------------------------------------------------------------------------------ real images
 
-_PHOTOGRAPHS = {  # class -> its name in skimage.data; all of them lie inside the package
-    "astronaut": "astronaut", "cat": "chelsea", "coffee": "coffee", "rocket": "rocket",
-    "brick": "brick", "grass": "grass",
-}
+_PHOTOGRAPHS = {"astronaut": "astronaut", "cat": "chelsea", "coffee": "coffee", "rocket": "rocket",
+                "brick": "brick", "grass": "grass"}  # class: its name in skimage.data
 PHOTO_CLASSES = (*_PHOTOGRAPHS, "blank")  # the names of the labels of `photos`
-_HEIGHTS = (160, 200, 256)  # the photographs are shrunk to these before patches are taken
-_PATCH = 32
-_PATCHES = (200, 20, 34)  # of each photograph at each height, for train, validation and test
-_MARGIN = 2  # pixels around a patch that shrinking may have mixed into it
 
 
 def faces():
@@ -414,13 +408,12 @@ def faces():
     Derived in notebooks/03_cnn.ipynb, section *Real images*. Huang, Ramesh, Berg and
     Learned-Miller, *Labeled faces in the wild* (2007).
     """
-    x = _skimage("faces").lfw_subset()[:, None].astype(np.float32)
-    y = (np.arange(len(x)) < 100).astype(np.int64)
-    rng = np.random.default_rng(0)
-    shuffled = [rng.permutation(np.flatnonzero(y == label)) for label in (0, 1)]
-    parts = (rng.permutation(np.concatenate([rows[a:b] for rows in shuffled]))
-             for a, b in ((0, 60), (60, 70), (70, 100)))
-    return Dataset(*((x[rows], y[rows]) for rows in parts))
+    from skimage.data import lfw_subset  # 100 faces, then 100 others
+
+    x = lfw_subset()[:, None].astype(np.float32)
+    order = np.random.default_rng(0).permutation(100)
+    rows = np.stack([order, order + 100], axis=1).ravel()  # a face, another thing, a face, ...
+    return Dataset(*((x[r], (r < 100).astype(np.int64)) for r in np.split(rows, [120, 140])))
 
 
 def photographs():
@@ -431,7 +424,9 @@ def photographs():
 
     Derived in notebooks/03_cnn.ipynb, section *Real images*.
     """
-    images = {name: getattr(_skimage("photographs"), key)() for name, key in _PHOTOGRAPHS.items()}
+    from skimage import data
+
+    images = {name: getattr(data, key)() for name, key in _PHOTOGRAPHS.items()}
     return {name: image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
             for name, image in images.items()}
 
@@ -448,15 +443,18 @@ def photos():
 
     Derived in notebooks/03_cnn.ipynb, section *Real images*.
     """
-    rng = np.random.default_rng(0)
-    patches = [[] for _ in _PATCHES]
+    rng, patches = np.random.default_rng(0), ([], [], [])
     for image in photographs().values():
-        for height in _HEIGHTS:
-            small = shrink(image, height).transpose(2, 0, 1).astype(np.float32) / 255
-            views = np.lib.stride_tricks.sliding_window_view(small, (_PATCH, _PATCH), axis=(1, 2))
-            for part, (found, n) in enumerate(zip(patches, _PATCHES, strict=True)):
-                rows, columns = rng.permutation(_inside(part, *small.shape[1:]))[:n].T
-                found.append(views[:, rows, columns].swapaxes(0, 1))
+        for height in (160, 200, 256):
+            small = shrink(image, height).astype(np.float32) / 255
+            views = np.lib.stride_tricks.sliding_window_view(small, (32, 32), axis=(0, 1))
+            regions = photo_regions(*small.shape[:2])
+            for part, (found, n) in enumerate(zip(patches, (200, 20, 34), strict=True)):
+                here = regions == part  # a patch is there when its four corners are, ...
+                here = here[:-35] & here[35:]
+                inside = np.argwhere(here[:, :-35] & here[:, 35:])
+                rows, columns = (rng.permutation(inside)[:n] + 2).T  # ... 2 pixels from the edge
+                found.append(views[rows, columns])
     return Dataset(*(_with_blank(np.concatenate(found), rng) for found in patches))
 
 
@@ -499,65 +497,40 @@ def collage(left, right, height=192):
 def vary_photos(x, rng):
     """Patches as they might have been, for `fit(..., augment=vary_photos)`: `(N, 3, H, W)` to same.
 
-    Some mirrored, lighter or darker, or without colour. Half of them with parts hidden as LIME
-    hides them: behind their mean colour, grey or a blur; the largest part always stays.
+    Half of them mirrored, each lighter or darker by up to a quarter, half with parts hidden, so
+    that the network knows the holes that LIME makes.
 
     Derived in notebooks/03_cnn.ipynb, section *Real images*.
     """
     shape = len(x), 1, 1, 1
     brightness = rng.uniform(0.75, 1.25, shape).astype(x.dtype)
     x = np.clip(np.where(rng.random(shape) < 0.5, x, x[..., ::-1]) * brightness, 0, 1)
-    x = np.where(rng.random(shape) < 0.15, x.mean(axis=1, keepdims=True), x)
-    parts = _cut(x, rng)
-    hidden = rng.random(parts.shape[:2]) < 0.5
-    hidden[np.arange(len(x)), parts.sum(axis=(2, 3)).argmax(axis=1)] = False
-    return np.where(rng.random(shape) < 0.5, _hide(x, parts, hidden, rng), x)
+    return np.where(rng.random(shape) < 0.5, x, hide_parts(x, rng))
 
 
-def _skimage(name):
-    try:
-        import skimage.data
-    except ImportError as error:
-        raise ImportError(f"datasets.{name}() reads pictures that come with scikit-image: "
-                          "pip install scikit-image") from error
-    return skimage.data
+def hide_parts(x, rng, everything=False):
+    """Cut images `(N, C, H, W)` along two random lines, and hide up to three of the four parts.
 
+    As LIME hides parts: behind their mean colour, in a third of the images behind grey.
+    `everything` hides all four.
 
-def _inside(part, height, width):
-    """Top left corners (n, 2) of all patches that lie in one part, with the margin around them."""
-    size, inside = _PATCH + 2 * _MARGIN, photo_regions(height, width) == part
-    for axis in (0, 1):
-        inside = np.lib.stride_tricks.sliding_window_view(inside, size, axis=axis).all(axis=-1)
-    return np.argwhere(inside) + _MARGIN
+    Derived in notebooks/03_cnn.ipynb, section *Real images*.
+    """
+    rows, columns = (np.linspace(-0.5, 0.5, n) for n in x.shape[2:])
+    angle = rng.uniform(0, 2 * np.pi, (2, len(x), 1, 1, 1))
+    offset = rng.uniform(-0.3, 0.3, angle.shape)
+    grey = rng.random((len(x), 1, 1, 1)) < 1 / 3
+    a, b = np.cos(angle) * rows[:, None] + np.sin(angle) * columns > offset  # (N, 1, H, W)
+    for part in (a & b, a & ~b, ~a & b, ~a & ~b)[: 4 if everything else 3]:
+        size = np.maximum(part.sum(axis=(2, 3), keepdims=True), 1)
+        colour = (x * part).sum(axis=(2, 3), keepdims=True) / size.astype(x.dtype)
+        colour = np.where(grey, x.dtype.type(0.5), colour)
+        x = np.where(part & (everything | (rng.random(size.shape) < 0.5)), colour, x)
+    return x
 
 
 def _with_blank(x, rng):
     """Number the photographs' patches, and add as many blank ones as each photograph has."""
     n = len(x) // len(_PHOTOGRAPHS)
-    chosen = x[rng.permutation(len(x))[:n]]
-    parts = _cut(chosen, rng)
-    blank = _hide(chosen, parts, np.ones(parts.shape[:2], bool), rng)
-    return np.concatenate([x, blank]), np.repeat(np.arange(len(_PHOTOGRAPHS) + 1), n)
-
-
-def _cut(x, rng):
-    """Cut each image along two random lines: masks of its four parts, `(N, 4, H, W)` bool."""
-    rows, columns = (np.linspace(-0.5, 0.5, n) for n in x.shape[2:])
-    angle = rng.uniform(0, 2 * np.pi, (2, len(x), 1, 1))
-    offset = rng.uniform(-0.35, 0.35, angle.shape)
-    a, b = np.cos(angle) * rows[:, None] + np.sin(angle) * columns > offset
-    return np.stack([a & b, a & ~b, ~a & b, ~a & ~b], axis=1)
-
-
-def _hide(x, parts, hidden, rng):
-    """Put the mean colour, grey or a blur over the hidden parts: masks `(N, 4)` of `parts`."""
-    from skimage.filters import gaussian
-
-    masks = parts.astype(x.dtype)
-    size = np.maximum(masks.sum(axis=(2, 3)), 1)
-    colours = np.einsum("nchw,nphw->npc", x, masks) / size[..., None]
-    kind = rng.random(len(x))
-    colours[kind < 0.15] = 0.5
-    cover = np.einsum("npc,nphw->nchw", colours, masks)
-    cover[kind > 0.75] = gaussian(x[kind > 0.75], (0, 0, 5, 5))
-    return np.where((parts & hidden[..., None, None]).any(axis=1)[:, None], cover, x)
+    blank = hide_parts(x[rng.permutation(len(x))[:n]], rng, everything=True)
+    return np.concatenate([x, blank]), np.repeat(np.arange(len(PHOTO_CLASSES)), n)
