@@ -18,14 +18,21 @@ class Part(NamedTuple):
     name: str
     minutes: int
     able: str  # completes "after it, you can ..."
+    seconds: int  # to run all of it on one thread, as `make measure` finds
+    megabytes: int  # at its peak
 
 
 COURSE = (
-    Part("00_intro", 15, "say what *deep* means, and show why deep networks failed, then worked"),
-    Part("01_nn", 45, "derive, write, check, train and tune a neural network that reads digits"),
-    Part("02_rnn", 45, "backpropagate through time, and classify and generate text"),
-    Part("03_cnn", 45, "derive convolution and its gradient, and see what a network sees"),
-    Part("04_lime", 30, "explain any model's predictions with LIME, and measure the explanation"),
+    Part("00_intro", 15, "say what *deep* means, and show why deep networks failed, then worked",
+         10, 200),
+    Part("01_nn", 45, "derive, write, check, train and tune a neural network that reads digits",
+         30, 300),
+    Part("02_rnn", 45, "backpropagate through time, and classify and generate text",
+         45, 400),
+    Part("03_cnn", 45, "derive convolution and its gradient, and see what a network sees",
+         90, 650),
+    Part("04_lime", 30, "explain any model's predictions with LIME, and measure the explanation",
+         25, 400),
 )
 
 

@@ -39,8 +39,8 @@ def course_table(root: Path, slug: str, branch: str) -> str:
     """The README's table: one row for each notebook there is."""
     present = {path.stem for path in notebooks(root)}
     rows = [
-        "| notebook | minutes | after it, you can | read | your turn |",
-        "|---|---|---|---|---|",
+        "| notebook | minutes | after it, you can | runs in | read | your turn |",
+        "|---|---|---|---|---|---|",
     ]
     for part in COURSE:
         if part.name not in present:
@@ -53,6 +53,7 @@ def course_table(root: Path, slug: str, branch: str) -> str:
         ).split(" · ")
         rows.append(
             f"| [{part.name}]({path}) | {part.minutes} | {part.able} "
+            f"| {part.seconds} s, {part.megabytes} MB "
             f"| {online[0]} · {online[1]} | [here]({exercise}) · {online[2]} · {online[3]} |"
         )
     to_come = [f"{p.name} ({p.minutes} minutes)" for p in COURSE if p.name not in present]
