@@ -5,14 +5,21 @@ parameter, in float64, with a random `dy`, and when something differs they say w
 """
 
 import copy
+import traceback
 
 import numpy as np
 
 STEP = 1e-5
+SCALAR = "It looks like one scalar for all units: sum over the batch axis only, axis=0."
 
 
 class CheckFailed(AssertionError):
     """A check found a mistake; the message says where, how large, and what it looks like."""
+
+    def _render_traceback_(self):
+        """What IPython shows: the learner's line and the message, and nothing from in here."""
+        *_, line = traceback.extract_tb(self.__traceback__)[:2]  # the first is IPython's own
+        return [f"line {line.lineno}: {line.line}", f"CheckFailed: {self}"]
 
 
 class WrongNumber(CheckFailed):
@@ -40,15 +47,13 @@ def gradient_check(layer, x, *args, rng, tolerance=1e-6, limit=1000):
     try:
         keys, shape = _check_slopes(layer, x, args, rng, tolerance, limit)
     except WrongNumber as failure:
-        moved, moved_x = copy.deepcopy(layer), x.copy()
-        for array in _arrays(moved, moved_x).values():
+        for array in _arrays(layer, x).values():
             array += 0.01 * rng.standard_normal(array.shape)
         try:
-            keys, shape = _check_slopes(moved, moved_x, args, rng, tolerance, limit)
+            keys, shape = _check_slopes(layer, x, args, rng, tolerance, limit)
         except CheckFailed:
             raise failure from None
-    _check_dtype(layer, x, args, shape)
-    _check_eval(layer, x, args)
+    _check_modes(layer, x, args, shape)
     print(f"✓ {_name(layer)}: {', '.join(_d(key) for key in keys)} match finite differences")
 
 
@@ -61,22 +66,18 @@ def same(mine, reference, x, *args, rng, tolerance=1e-10):
     Derived in notebooks/01_nn.ipynb, section *Neuron, layer, forward pass*.
     """
     name, x, rng = _name(mine), _copy_input(x), rng.spawn(1)[0]
+    _require(x.size, f"{name}: nothing to check: x has shape {x.shape}")
     mine, reference = _copy(mine, np.float64), _copy(reference, np.float64)
-    own, given = _parameters(mine), _parameters(reference)
-    if own.keys() != given.keys():
-        raise CheckFailed(f"{name} has the parameters {_list(own)}, "
-                          f"the library's {_name(reference)} has {_list(given)}")
-    for key, p in own.items():
-        if p.shape != given[key].shape:
-            raise CheckFailed(f"{name}: {key} has shape {p.shape}, "
-                              f"the library's has {given[key].shape}")
-        p[...] = given[key]
+    own, given = ({key: p.shape for key, p in _parameters(layer).items()}
+                  for layer in (mine, reference))
+    _require(own == given, f"{name} has the parameters {own}, the library's {_name(reference)} "
+                           f"has {given}")
+    for key, p in _parameters(mine).items():
+        p[...] = _parameters(reference)[key]
     dy, theirs = _run(reference, x, args, rng)
     _, ours = _run(mine, x, args, rng, dy)
-    for key, expected in theirs.items():
-        if key not in ours:
-            raise CheckFailed(f"{name}: backward stores no gradient for {key}")
-        _compare(mine, key, ours[key], expected, "the library's", tolerance, dy, x)
+    for key, right in theirs.items():
+        _compare(mine, key, ours[key], right, "the library's", tolerance, dy, x)
     print(f"✓ {name} is the library's {_name(reference)}: {', '.join(_d(key) for key in theirs)}")
 
 
@@ -110,48 +111,45 @@ def batches_check(batches, *, rng, n=20, batch_size=6):
     x, y = np.arange(n, dtype=float)[:, None], np.arange(n)
     first, second = ([(np.ravel(a), np.array(b)) for a, b in batches(x, y, batch_size, rng) or ()]
                      for _ in range(2))
-    if not first or not second:
-        raise CheckFailed("batches gives nothing: yield each batch, x and y together")
+    _require(first and second, "batches gives nothing: yield each batch, x and y together")
     xs, ys = (np.concatenate(part) for part in zip(*first, strict=True))
     later = np.concatenate([b for _, b in second])
-    for wrong, message in (
-        (max(len(a) for a, _ in first) > batch_size,
-         f"a batch has more than {batch_size} examples"),
-        (not np.array_equal(xs, ys), "x and y come apart: use one order for both"),
-        (len(xs) < n, f"{n - len(set(xs))} of {n} examples never appear in an epoch: "
-                      "the last, smaller batch counts too"),
-        (len(set(xs)) < n, "some examples appear twice in an epoch and others never: "
-                           "draw a permutation, without replacement"),
-        (np.array_equal(ys, y), "the examples are never shuffled: use rng.permutation(len(x))"),
-        (np.array_equal(ys, later), "every epoch has the same order: shuffle anew in each"),
-        (np.mean(np.abs(np.diff(ys)) == 1) > 0.6,
-         "only the order of the batches is shuffled, not the examples"),
-    ):
-        if wrong:
-            raise CheckFailed(message)
+    _require(max(len(a) for a, _ in first) <= batch_size,
+             f"a batch has more than {batch_size} examples")
+    _require(np.array_equal(xs, ys), "x and y come apart: use one order for both")
+    _require(len(xs) >= n, f"{n - len(set(xs))} of {n} examples never appear in an epoch: "
+                           "the last, smaller batch counts too")
+    _require(len(set(xs)) >= n, "some examples appear twice in an epoch and others never: "
+                                "draw a permutation, without replacement")
+    _require(list(ys) != list(y), "the examples are never shuffled: use rng.permutation(len(x))")
+    _require(list(ys) != list(later), "every epoch has the same order: shuffle anew in each")
+    _require(np.mean(np.abs(np.diff(ys)) == 1) <= 0.6,
+             "only the order of the batches is shuffled, not the examples")
     print("✓ batches: every example once an epoch, with its own target, in a new order")
+
+
+def _require(ok, message):
+    if not ok:
+        raise CheckFailed(message)
 
 
 def _check_slopes(layer, x, args, rng, tolerance, limit):
     """Compare all gradients here; returns the names of the arrays and the shape of the output."""
-    name = _name(layer)
+    name, arrays = _name(layer), _arrays(layer, x)
     dy, results = _run(copy.deepcopy(layer), x, args, rng)
-    arrays = _arrays(layer, x)
-    if missing := arrays.keys() - results.keys():
-        raise CheckFailed(f"{name}: backward stores no gradient for {_list(missing)}: "
-                          "assign self.grads with the names of self.params")
-    for key, array in arrays.items():
+    for key in arrays:
         mine = results[key]
         slopes, diagonal = _slopes(layer, x, args, key, dy, rng, limit)
         numerical = slopes.mean(axis=0)
         numerical[np.abs(numerical) < 1e-9] = 0.0
-        if not np.nanmax(np.abs(numerical)):
-            raise CheckFailed(
-                f"{name}: backward gives {key} a gradient, but forward does not depend on {key}: "
-                "a term never reaches the loss." if mine.any() else
-                f"{name}: nothing to check. The gradient of {key} is zero everywhere, so right and "
-                "wrong look alike: take a batch of several different examples, or other weights.")
-        if mine.shape == array.shape:
+        _require(_size(numerical) or not mine.any(),
+                 f"{name}: backward gives {key} a gradient, but forward does not depend on {key}: "
+                 "a term never reaches the loss.")
+        _require(_size(numerical),
+                 f"{name}: nothing to check. The gradient of {key} is zero everywhere, so "
+                 "right and wrong look alike: take a batch of several different examples, "
+                 "or other weights.")
+        if mine.shape == numerical.shape:
             slack = tolerance * _size(numerical)
             between = (mine >= slopes.min(0) - slack) & (mine <= slopes.max(0) + slack)
             numerical = np.where(between, mine, numerical)
@@ -166,27 +164,28 @@ def _run(layer, x, args, rng, dy=None):
                          if isinstance(a, np.ndarray)}
     before = copy.deepcopy(inputs)
     y = layer.forward(x, *args)
-    if y is None:
-        raise CheckFailed(f"{name}: forward returns nothing: end it with return")
+    _require(y is not None, f"{name}: forward returns nothing: end it with return")
     _unchanged(name, "forward", before, inputs)
-    if not np.isfinite(y).all():
-        raise CheckFailed(f"{name}: forward gives NaN or infinity")
     dy = np.asarray(rng.standard_normal(np.shape(y)) if dy is None else dy)
-    if np.shape(y) != dy.shape:
-        raise CheckFailed(f"{name}: the output has shape {np.shape(y)}, expected {dy.shape}")
+    _require(np.shape(y) == dy.shape,
+             f"{name}: the output has shape {np.shape(y)}, expected {dy.shape}")
     if dy.ndim:
-        handed = dy.copy()
-        dx = layer.backward(handed)
-        _unchanged(name, "backward", {"dy": dy}, {"dy": handed})
+        before["dy"], inputs["dy"] = dy, dy.copy()
+        dx = layer.backward(inputs["dy"])
     else:  # a loss: its backward starts from itself
         dy, dx = np.ones(()), layer.backward()
     _unchanged(name, "backward", before, inputs)
-    if dx is None and x.dtype.kind == "f":
-        raise CheckFailed(f"{name}: backward returns nothing: end it with return dx "
-                          "(or leave needs_dx at True to check it)")
-    results = {"the output": y, "x": dx} | (
-        layer.gradients() if hasattr(layer, "gradients") else {})
-    return dy, {key: np.array(value) for key, value in results.items() if value is not None}
+    _require(dx is not None or x.dtype.kind != "f", f"{name}: backward returns nothing: end it "
+             "with return dx (or leave needs_dx at True to check it)")
+    found = {"the output": y, "x": dx}
+    found |= layer.gradients() if hasattr(layer, "gradients") else {}
+    results = {key: np.array(value) for key, value in found.items() if value is not None}
+    missing = sorted(_parameters(layer).keys() - results.keys())
+    _require(not missing, f"{name}: backward stores no gradient for {', '.join(missing)}: "
+                          "assign self.grads with the names of self.params")
+    for key, value in results.items():
+        _require(np.isfinite(value).all(), f"{name}: {_d(key)} holds NaN or infinity")
+    return dy, results
 
 
 def _slopes(layer, x, args, key, dy, rng, limit):
@@ -195,18 +194,16 @@ def _slopes(layer, x, args, key, dy, rng, limit):
     array = _arrays(layer, x)[key]
     slopes, diagonal = np.full((2, *array.shape), np.nan), np.full(dy.shape, np.nan)
 
-    def output():
+    def output(where, value):
+        array[where] = value
         return np.array(copy.deepcopy(layer).forward(x, *args))
 
-    entries, middle = np.arange(array.size), output()
+    entries, middle = np.arange(array.size), output(..., array)
     if array.size > limit:
         entries = rng.choice(array.size, limit, replace=False)
     for where in zip(*np.unravel_index(entries, array.shape), strict=True):
         value = array[where]
-        array[where] = value + STEP
-        above = output()
-        array[where] = value - STEP
-        below = output()
+        above, below = output(where, value + STEP), output(where, value - STEP)
         array[where] = value
         changes = middle - below, above - middle
         slopes[:, *where] = [float((dy * change).sum()) / STEP for change in changes]
@@ -218,13 +215,11 @@ def _slopes(layer, x, args, key, dy, rng, limit):
 def _compare(layer, key, mine, expected, called, tolerance, dy, x, diagonal=np.nan):
     what = f"{_name(layer)}: {key if key == 'the output' else f'the gradient of {key}'}"
     batch = len(x) if np.ndim(x) else 1
-    if mine.shape != expected.shape:
-        raise CheckFailed(f"{what} has shape {mine.shape}, expected {expected.shape}. "
-                          f"{_diagnose_shape(mine, expected, batch)}")
+    _require(mine.shape == expected.shape, f"{what} has shape {mine.shape}, expected "
+             f"{expected.shape}. {_diagnose_shape(mine, expected, batch)}")
     # Finite differences are good to about 1e-10, however small the gradient itself.
-    scale = max(_size(expected), 1e-3 if called == "numerical" else 1e-300)
-    error = np.abs(mine - expected)
-    if not (error[~np.isnan(expected)] <= tolerance * scale).all():
+    scale = max(_size(expected), 1e-3 if called == "numerical" else 0)
+    if _size(mine - expected) > tolerance * scale:
         where = _worst(mine, expected)
         raise WrongNumber(
             f"{what} is wrong, worst at {where}: yours {mine[where]:.6g}, {called} "
@@ -235,11 +230,9 @@ def _diagnose_shape(mine, expected, batch):
     if mine.shape == expected.shape[::-1]:
         return "It looks transposed."
     if mine.size == 1:
-        return "It looks like one scalar for all units: sum over the batch axis only, axis=0."
+        return SCALAR
     if mine.shape == (batch, *expected.shape):
         return "It looks not summed over the batch: add up the rows, axis=0."
-    if mine.size == expected.size:
-        return "The numbers are there, the shape is not: reshape it."
     return "Write the shapes below your equation: they allow only one order of the factors."
 
 
@@ -247,8 +240,6 @@ def _diagnose(mine, expected, batch, layer, key, dy, diagonal):
     """Make each known mistake with the right numbers: which one gives yours?"""
     known = ~np.isnan(expected)
     a, b = mine[known], expected[known]
-    if not np.isfinite(a).all():
-        return "It holds NaN or infinity."
 
     def close(u, v):
         if np.shape(u) != np.shape(v):
@@ -257,14 +248,12 @@ def _diagnose(mine, expected, batch, layer, key, dy, diagonal):
         return seen.any() and np.allclose(u[seen], v[seen], rtol=1e-4, atol=1e-5 * _size(b))
 
     factor = float(a @ b / (b @ b or 1))
-    scalar = "It looks like one scalar for all units: sum over the batch axis only, axis=0."
     for guess, message in (
         (0 * expected, "It is zero everywhere: is it ever assigned?"),
         (-expected, "It has the wrong sign."),
-        (expected.T if expected.ndim > 1 else np.nan, "It looks transposed."),
         (factor * expected, _diagnose_factor(factor, batch, mine.shape, layer)),
-        (np.full(mine.shape, b.sum()), scalar),
-        (np.full(mine.shape, b.mean()), scalar),
+        (expected.T, "It looks transposed."),
+        (np.full(mine.shape, b.sum()), SCALAR),
         (np.sign(mine) * np.abs(expected),
          "The sizes are right and some signs are not: a sign(...) is missing."),
         (dy, "It is dy, passed on unchanged: the layer's own derivative is missing."),
@@ -272,8 +261,6 @@ def _diagnose(mine, expected, batch, layer, key, dy, diagonal):
          "It is the layer's own derivative without dy: the chain rule multiplies the two."),
         (dy * diagonal, "It looks like the diagonal of the Jacobian only: each output depends on "
                         "every input."),
-        *((row, "It looks not summed over the batch: only one example counts.")
-          for row in np.atleast_1d(dy)),
     ):
         if close(mine, guess):
             return message
@@ -285,13 +272,10 @@ def _diagnose(mine, expected, batch, layer, key, dy, diagonal):
         if key != "x":
             return ("What goes back through time is right, as dx is: add up over the steps, "
                     "each with its own x_t and the h_{t-1} it started from.")
-        late = [close(mine[:, t:], expected[:, t:]) for t in range(mine.shape[1])]
-        if any(late):
-            return (f"Only the last {sum(late)} of {len(late)} time steps are right: a path back "
-                    "through time is lost. dh_t is dy_t and all that step t+1 sends back.")
-    wrong = np.abs(a - b) > 1e-4 * _size(b)
-    if wrong.mean() < 0.5:
-        return f"Only {wrong.sum()} of {a.size} entries are wrong: look for what they share."
+        T = dy.shape[1]
+        if late := sum(close(mine[:, t:], expected[:, t:]) for t in range(T)):
+            return (f"Only the last {late} of {T} time steps are right: a path back through time "
+                    "is lost. dh_t is dy_t and all that step t+1 sends back.")
     return "It matches no mistake known here: compare your equation term by term."
 
 
@@ -333,43 +317,40 @@ def _steps(optimizer, gradients, rate=1):
     """The steps that an optimizer takes along these gradients, starting from ones."""
     name, optimizer, state = _name(optimizer), copy.deepcopy(optimizer), {}
     optimizer.lr *= rate
-    p = np.ones(gradients.shape[1:])
-    path = [p.copy()]
+    p, steps = np.ones(gradients.shape[1:]), []
     for g in gradients:
-        handed = g.copy()
+        before, handed = p.copy(), g.copy()
         optimizer.update(p, handed, state)
         _unchanged(name, "update", {"g": g}, {"g": handed})
-        path.append(p.copy())
-    if (path[-1] == path[0]).all():
-        raise CheckFailed(f"{name}: p never changes. Update it in place: p -= ..., not p = p - ...")
-    return np.diff(path, axis=0)
+        steps.append(p - before)
+    _require(np.any(steps),
+             f"{name}: p never changes. Update it in place: p -= ..., not p = p - ...")
+    return np.array(steps)
 
 
-def _check_dtype(layer, x, args, shape):
+def _check_modes(layer, x, args, shape):
+    """Is the dtype kept, and is nothing random in eval mode?"""
     for dtype in (np.float64, np.float32):
         given, *rest = (a.astype(dtype) if getattr(a, "dtype", None) == np.float64 else a
                         for a in (x, *args))
         _, results = _run(_copy(layer, dtype), given, rest, None, np.ones(shape, dtype))
         for key, value in results.items():
-            if value.dtype != dtype and (shape or key != "the output"):  # a loss is a float
-                raise CheckFailed(f"{_name(layer)}: {_d(key)} is {value.dtype} where "
-                                  f"{np.dtype(dtype)} was given: keep the dtype (math.sqrt, not "
-                                  "np.sqrt, on single numbers)")
-
-
-def _check_eval(layer, x, args):
+            is_loss = key == "the output" and not shape  # a Python float
+            _require(is_loss or value.dtype == dtype, f"{_name(layer)}: {_d(key)} is {value.dtype} "
+                     f"where {np.dtype(dtype)} was given: keep the dtype (math.sqrt, not np.sqrt, "
+                     "on single numbers)")
     if hasattr(layer, "eval"):
         layer = copy.deepcopy(layer).eval()
-        if not np.array_equal(layer.forward(x, *args), layer.forward(x, *args)):
-            raise CheckFailed(f"{_name(layer)} is random in eval mode, so every prediction would "
-                              "be: return x unchanged when self.training is False.")
+        _require(np.array_equal(layer.forward(x, *args), layer.forward(x, *args)),
+                 f"{_name(layer)} is random in eval mode, so every prediction would be: "
+                 "return x unchanged when self.training is False.")
 
 
 def _unchanged(name, method, before, after):
     for key, old in before.items():
-        if not np.array_equal(old, after[key], equal_nan=old.dtype.kind == "f"):
-            raise CheckFailed(f"{name}: {method} changes its input {key} in place: others still "
-                              "need it. Work on a copy.")
+        _require(np.array_equal(old, after[key], equal_nan=old.dtype.kind == "f"),
+                 f"{name}: {method} changes its input {key} in place: others still need it. "
+                 "Work on a copy.")
 
 
 def _copy(layer, dtype):
@@ -406,7 +387,3 @@ def _name(thing):
 def _d(key):
     head, dot, last = key.rpartition(".")
     return "output" if key == "the output" else f"{head}{dot}d{last}"
-
-
-def _list(names):
-    return ", ".join(sorted(names)) or "none"

@@ -6,7 +6,7 @@ starts backpropagation: it returns the gradient of that number with respect to t
 
 import numpy as np
 
-from .layers import sigmoid
+from .layers import check_floating, sigmoid
 
 
 class Loss:
@@ -40,16 +40,14 @@ def check_pair(loss, scores, target):
     check_scores(loss, scores)
     target = np.asarray(target)
     if scores.shape != target.shape:
-        raise ValueError(f"{loss} expects a target of the scores' shape {scores.shape}, "
-                         f"got {target.shape}")
+        raise ValueError(f"{loss} expects a target of shape {scores.shape}, got {target.shape}")
     return target.astype(scores.dtype)
 
 
 def check_scores(loss, scores):
     """Raise unless the scores are a batch of floats with at least one number in it."""
-    if scores.dtype.kind != "f":
-        raise TypeError(f"{loss} expects floating-point scores, got {scores.dtype}")
-    if scores.size == 0:
+    check_floating(loss, scores)
+    if scores.size == 0 or scores.ndim == 0:
         raise ValueError(f"{loss} expects at least one example, got scores of shape {scores.shape}")
 
 
@@ -103,14 +101,13 @@ def one_hot(loss, target, scores):
         if not np.allclose(target.sum(axis=-1), 1, atol=1e-3):
             raise ValueError(f"{loss} expects one-hot rows that sum to 1")
         return target.astype(scores.dtype)
-    if target.shape != scores.shape[:-1] or target.dtype.kind not in "iu":
-        raise ValueError(f"{loss} expects integer classes of shape {scores.shape[:-1]} or one-hot "
-                         f"rows of shape {scores.shape}, got {target.dtype} of shape "
-                         f"{target.shape}")
-    hot = target[..., None] == np.arange(scores.shape[-1])
+    rows, C = scores.shape[:-1], scores.shape[-1]
+    if target.shape != rows or target.dtype.kind not in "iu":
+        raise ValueError(f"{loss} expects integer classes of shape {rows} or one-hot rows of "
+                         f"shape {scores.shape}, got {target.dtype} of shape {target.shape}")
+    hot = target[..., None] == np.arange(C)
     if np.count_nonzero(hot) < target.size:
-        raise ValueError(f"{loss} expects classes 0..{scores.shape[-1] - 1} for scores of shape "
-                         f"{scores.shape}, got {target.min()}..{target.max()}")
+        raise ValueError(f"{loss} expects classes 0..{C - 1}, got {target.min()}..{target.max()}")
     return hot.astype(scores.dtype)
 
 
@@ -149,6 +146,7 @@ class L1(Loss):
         self.strength = float(strength)
 
     def forward(self, W):
+        check_floating(self, W)
         self._saved = W
         return float(self.strength * np.abs(W).sum())
 
@@ -168,6 +166,7 @@ class L2(L1):
     """
 
     def forward(self, W):
+        check_floating(self, W)
         self._saved = W
         return float(self.strength / 2 * (W * W).sum())
 

@@ -8,6 +8,8 @@ import math
 
 import numpy as np
 
+from .layers import require
+
 
 class Optimizer:
     """Walk over the parameters by name and update each: `p <- p - step(g)`.
@@ -19,8 +21,7 @@ class Optimizer:
     """
 
     def __init__(self, lr):
-        if not lr > 0:
-            raise ValueError(f"{type(self).__name__} expects a learning rate lr > 0, got {lr}")
+        require(lr > 0, f"{type(self).__name__} expects a learning rate lr > 0, got {lr}")
         self.lr, self.states, self._model = lr, {}, None
 
     def step(self, model):
@@ -46,6 +47,14 @@ class Optimizer:
         return f"{type(self).__name__}(lr={self.lr:g})"
 
 
+def remembered(state, p, *names):
+    """The arrays that `state` keeps under these names from step to step: zeros like `p` at first.
+    """
+    if not state:
+        state.update({name: np.zeros_like(p) for name in names})
+    return [state[name] for name in names]
+
+
 class SGD(Optimizer):
     """Downhill, `p <- p - lr g`; with momentum `v <- momentum v + g` and `p <- p - lr v`.
 
@@ -57,17 +66,14 @@ class SGD(Optimizer):
 
     def __init__(self, lr, momentum=0.0, nesterov=False):
         super().__init__(lr)
-        if not 0 <= momentum < 1:
-            raise ValueError(f"SGD expects a momentum 0 <= momentum < 1, got {momentum}")
-        if nesterov and not momentum:
-            raise ValueError("SGD(nesterov=True) needs a momentum > 0: try momentum=0.9")
+        require(0 <= momentum < 1, f"SGD expects a momentum 0 <= momentum < 1, got {momentum}")
+        require(momentum or not nesterov,
+                "SGD(nesterov=True) needs a momentum > 0: try momentum=0.9")
         self.momentum, self.nesterov = momentum, nesterov
 
     def update(self, p, g, state):
         if self.momentum:
-            if not state:
-                state["v"] = np.zeros_like(p)
-            v = state["v"]
+            [v] = remembered(state, p, "v")
             v *= self.momentum
             v += g
             g = g + self.momentum * v if self.nesterov else v
@@ -87,9 +93,7 @@ class AdaGrad(Optimizer):
         self.eps = eps
 
     def update(self, p, g, state):
-        if not state:
-            state["s"] = np.zeros_like(p)
-        s = state["s"]
+        [s] = remembered(state, p, "s")
         s += g * g
         p -= self.lr * g / (np.sqrt(s) + self.eps)
 
@@ -105,9 +109,7 @@ class RMSProp(Optimizer):
         self.decay, self.eps = decay, eps
 
     def update(self, p, g, state):
-        if not state:
-            state["s"] = np.zeros_like(p)
-        s = state["s"]
+        [s] = remembered(state, p, "s")
         s *= self.decay
         s += (1 - self.decay) * g * g
         p -= self.lr * g / (np.sqrt(s) + self.eps)
@@ -127,10 +129,8 @@ class Adam(Optimizer):
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
 
     def update(self, p, g, state):
-        if not state:
-            state.update(m=np.zeros_like(p), v=np.zeros_like(p), t=0)
-        state["t"] += 1
-        m, v, t = state["m"], state["v"], state["t"]
+        m, v = remembered(state, p, "m", "v")
+        state["t"] = t = state.get("t", 0) + 1
         m *= self.beta1
         m += (1 - self.beta1) * g
         v *= self.beta2

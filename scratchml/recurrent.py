@@ -8,8 +8,8 @@ gradients of the weights are one product as well.
 
 import numpy as np
 
-from .layers import Layer, Linear, Sequential, check_dtype, glorot, softmax
-from .text import PADDING, pad, windows
+from .layers import Layer, Linear, Sequential, check_dtype, glorot, require, softmax
+from .text import PADDING, check_ids, pad, windows
 from .training import fit, predict
 
 
@@ -32,10 +32,7 @@ class Embedding(Layer):
 
     def forward(self, ids):
         W = self.params["W"]
-        if not np.issubdtype(ids.dtype, np.integer):
-            raise TypeError(f"{self} expects integer ids, got {ids.dtype}")
-        if ids.size and not 0 <= ids.min() <= ids.max() < len(W):
-            raise ValueError(f"{self} expects ids 0..{len(W) - 1}, got {ids.min()}..{ids.max()}")
+        check_ids(self, ids.ravel(), len(W))
         y = W[ids]
         if self.padding is not None:
             y[ids == self.padding] = 0
@@ -50,9 +47,7 @@ class Embedding(Layer):
             dW[self.padding] = 0
         self.grads = {"W": dW}
 
-    def __repr__(self):
-        n, n_out = self.params["W"].shape
-        return f"Embedding({n} -> {n_out})"
+    __repr__ = Linear.__repr__
 
 
 def orthogonal(shape, fan_in, fan_out, rng):
@@ -113,13 +108,12 @@ class Recurrent(Layer):
         (D, H), W = (len(self.params[name]) for name in ("W_xh", "W_hh")), self._pack()
         if x.ndim != 3 or x.shape[2] != D or x.shape[1] == 0:
             raise ValueError(f"{self} expects (N, T, {D}) with T > 0, got {x.shape}")
-        if mask is not None and np.shape(mask) != x.shape[:2]:
-            raise ValueError(f"{self} expects a mask (N, T) = {x.shape[:2]}, got {np.shape(mask)}")
-        check_dtype(self, x, W.dtype)
         N, T = x.shape[:2]
-        skip = [None] * T
-        if mask is not None:
-            skip = [row if row.any() else None for row in np.asarray(mask).T[:, :, None] == 0]
+        mask = np.ones((N, T)) if mask is None else np.asarray(mask)
+        if mask.shape != (N, T):
+            raise ValueError(f"{self} expects a mask (N, T) = {N, T}, got {mask.shape}")
+        check_dtype(self, x, W.dtype)
+        skip = [row if row.any() else None for row in mask.T[:, :, None] == 0]
         if state is None and self.carry and self.training:
             state = self.state
         W.reshape(len(W), -1, H)[:, self.sigmoids] *= 0.5  # sigmoid(a) = (1 + tanh(a / 2)) / 2
@@ -299,12 +293,17 @@ class GRU(Recurrent):
                 "b": dW[-1, : 3 * H], "b_hn": dW[-1, 3 * H :]}
 
 
-def make_cell(cell, *args, **kwargs):
-    """A recurrent layer by its name, or of a class of your own with `forward(x, mask, state)`."""
+def reader(n, embedding, hidden, n_out, cell, *, rng, dtype, **options):
+    """Embedding, recurrent layer and Linear, which every network that reads is made of.
+
+    `cell` is a name, or a class of your own with `forward(x, mask, state)`; `options` are those of
+    the Embedding.
+    """
     cell = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}.get(cell, cell)
-    if not callable(cell):
-        raise ValueError(f"expected the cell 'RNN', 'LSTM' or 'GRU', got {cell!r}")
-    return cell(*args, **kwargs)
+    require(callable(cell), f"expected the cell 'RNN', 'LSTM' or 'GRU', got {cell!r}")
+    return (Embedding(n, embedding, rng=rng, dtype=dtype, **options),
+            cell(embedding, hidden, rng=rng, dtype=dtype),
+            Linear(hidden, n_out, rng=rng, dtype=dtype))
 
 
 class TextClassifier(Layer):
@@ -321,13 +320,11 @@ class TextClassifier(Layer):
 
     def __init__(self, vocabulary_size, classes, *, embedding=32, hidden=64, cell="LSTM",
                  pooling="mean", rng, dtype=np.float32):
-        if pooling not in ("mean", "last"):
-            raise ValueError(f"TextClassifier expects pooling 'mean' or 'last', got {pooling!r}")
-        self.pooling = pooling
-        self.layers = (Embedding(vocabulary_size, embedding, rng=rng, padding=PADDING, dtype=dtype,
-                                 scale=0.1),  # small: a rare word weighs little until it is learned
-                       make_cell(cell, embedding, hidden, rng=rng, dtype=dtype),
-                       Linear(hidden, classes, rng=rng, dtype=dtype))
+        require(pooling in ("mean", "last"),
+                f"TextClassifier expects pooling 'mean' or 'last', got {pooling!r}")
+        self.pooling = pooling  # small vectors: a rare word weighs little until it is learned
+        self.layers = reader(vocabulary_size, embedding, hidden, classes, cell, rng=rng,
+                             dtype=dtype, padding=PADDING, scale=0.1)
 
     def forward(self, ids):
         embed, cell, out = self.layers
@@ -357,8 +354,7 @@ def predict_proba(model, sequences, *, batch_size=512):
 
     Derived in notebooks/02_rnn.ipynb, section *Explain*.
     """
-    if len(sequences) == 0:
-        raise ValueError("predict_proba expects at least one list of ids")
+    require(len(sequences), "predict_proba expects at least one list of ids")
     order = np.argsort([len(ids) for ids in sequences], kind="stable")
     parts = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
     scores = [predict(model, pad([sequences[i] for i in part]), batch_size=batch_size)
@@ -377,9 +373,8 @@ class CharacterModel(Sequential):
 
     def __init__(self, characters=27, *, embedding=32, hidden=128, cell="LSTM", rng,
                  dtype=np.float32):
-        super().__init__(Embedding(characters, embedding, rng=rng, dtype=dtype),
-                         make_cell(cell, embedding, hidden, rng=rng, dtype=dtype),
-                         Linear(hidden, characters, rng=rng, dtype=dtype))
+        super().__init__(*reader(characters, embedding, hidden, characters, cell, rng=rng,
+                                 dtype=dtype))
 
     @property
     def state(self):
@@ -422,12 +417,13 @@ def sample(scores, temperature, rng):
     """Draw one class from `softmax(scores / temperature)`, scores being `(C,)`.
 
     A low temperature prefers the likely classes; 0 always takes the likeliest.
-    Raises ValueError for a negative temperature.
+    Raises ValueError for a negative temperature, and for scores of another shape or with NaN.
 
     Derived in notebooks/02_rnn.ipynb, section *A character model*.
     """
-    if temperature < 0:
-        raise ValueError(f"sample expects a temperature of 0 or more, got {temperature}")
+    if temperature < 0 or scores.ndim != 1 or not (scores.size and scores.max() < np.inf):
+        raise ValueError(f"sample expects scores (C,) without NaN, got shape {scores.shape}, "
+                         f"and a temperature of 0 or more, got {temperature}")
     if temperature == 0:
         return int(scores.argmax())
     p = softmax(scores.astype(np.float64) / temperature)
@@ -443,8 +439,7 @@ def generate(model, prompt, n, temperature=1.0, *, rng):
     Derived in notebooks/02_rnn.ipynb, section *A character model*.
     """
     ids, state, drawn, mode = np.atleast_2d(prompt), None, [], model.training
-    if ids.size == 0:
-        raise ValueError("generate expects a prompt of at least one character")
+    require(ids.size, "generate expects a prompt of at least one character")
     model.eval()
     for _ in range(n):
         scores, state = model.forward(ids, state), model.state

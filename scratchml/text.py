@@ -10,23 +10,30 @@ from collections import Counter
 
 import numpy as np
 
+from .layers import require
+
 PADDING, UNKNOWN = 0, 1
 ALPHABET = " abcdefghijklmnopqrstuvwxyz"
 DIGITS = "zero one two three four five six seven eight nine".split()
 
 
+def words(text):
+    """The words of a text: letters, digits and marks of any alphabet, apostrophes inside; emoji.
+
+    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
+    """
+    # \w leaves out combining marks, without which Thai or Hindi words fall apart.
+    marks = "".join(c for c in set(text) if unicodedata.category(c)[0] == "M" and c != "\ufe0f")
+    word, emoji = rf"[\w{marks}]+", "\u2300-\u2bff\U0001f000-\U0001faff"
+    return re.findall(rf"{word}(?:['’\u200c]{word})*|[{emoji}][{emoji}\u200d\ufe0f]*", text)
+
+
 def tokenize(text):
     """Cut a text into lower-case words, in any alphabet: `"Don't go!"` gives `don't`, `go`.
 
-    A word is a run of letters, digits and combining marks; an apostrophe inside it stays.
-
     Derived in notebooks/02_rnn.ipynb, section *A text classifier*.
     """
-    text = text.lower()
-    marks = ""
-    if not text.isascii():  # \w leaves out combining marks: Thai or Hindi words would fall apart
-        marks = "".join(c for c in sorted(set(text)) if unicodedata.category(c)[0] == "M")
-    return re.findall(rf"[\w{marks}]+(?:['’\u200c][\w{marks}]+)*", text)
+    return words(text.lower())
 
 
 class Vocabulary:
@@ -41,11 +48,10 @@ class Vocabulary:
     def __init__(self, texts, size=None):
         if isinstance(texts, str):
             raise TypeError("Vocabulary expects a list of texts, got a single one: pass [text]")
-        if size is not None and size < 2:
-            raise ValueError(f"Vocabulary expects a size of 2 or more, got {size}")
+        require(size is None or size >= 2, f"Vocabulary expects a size of 2 or more, got {size}")
         counts = Counter(word for text in texts for word in tokenize(text))
-        words = sorted(counts, key=lambda word: (-counts[word], word))  # ties by alphabet
-        self.words = ["<pad>", "<unk>", *words][:size]
+        known = sorted(counts, key=lambda word: (-counts[word], word))  # ties by alphabet
+        self.words = ["<pad>", "<unk>", *known][:size]
         self.ids = {word: i for i, word in enumerate(self.words)}
 
     def encode(self, text):
@@ -62,10 +68,10 @@ class Vocabulary:
 
 
 def check_ids(name, ids, n=None):
-    """Return ids `(T,)` as an array; raise unless they are whole numbers, and in 0..n-1."""
+    """Return ids `(T,)` as an array; raise unless they are integers, and in 0..n-1."""
     ids = np.asarray(ids)
     if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
-        raise TypeError(f"{name} expects whole numbers (T,), got {ids.dtype} of shape {ids.shape}")
+        raise TypeError(f"{name} expects integer ids (T,), got {ids.dtype} of shape {ids.shape}")
     if n is not None and ids.size and not 0 <= ids.min() <= ids.max() < n:
         raise ValueError(f"{name} expects ids 0..{n - 1}, got {ids.min()}..{ids.max()}")
     return ids
@@ -82,8 +88,7 @@ def pad(sequences, length=None):
     sequences = [check_ids("pad", ids) for ids in sequences]
     if length is None:
         length = max(1, max(map(len, sequences), default=0))
-    if length < 1:
-        raise ValueError(f"pad expects a length of at least 1, got {length}")
+    require(length >= 1, f"pad expects a length of at least 1, got {length}")
     rows = np.full((len(sequences), length), PADDING)
     for row, ids in zip(rows, sequences, strict=True):
         row[: len(ids)] = ids[:length]
@@ -108,8 +113,8 @@ def encode_characters(text):
 
     Derived in notebooks/02_rnn.ipynb, section *A character model*.
     """
-    if strange := set(text) - set(ALPHABET):
-        raise ValueError(f"encode_characters expects a to z and space, got {sorted(strange)[:5]}: "
+    strange = sorted(set(text) - set(ALPHABET))
+    require(not strange, f"encode_characters expects a to z and space, got {strange[:5]}: "
                          "use clean_text8 first")
     codes = np.frombuffer(text.encode("ascii"), np.uint8)
     return np.where(codes == ord(" "), 0, codes - (ord("a") - 1)).astype(np.uint8)
@@ -136,9 +141,9 @@ def windows(ids, batch_size, steps):
     Derived in notebooks/02_rnn.ipynb, section *A character model*.
     """
     ids = check_ids("windows", ids)
-    if min(batch_size, steps) < 1 or len(ids) <= batch_size * steps:
-        raise ValueError(f"windows needs {batch_size} x {steps} characters and one more, "
-                         f"got {len(ids)}: take a smaller batch_size or fewer steps")
+    require(min(batch_size, steps) >= 1 and len(ids) > batch_size * steps,
+            f"windows needs {batch_size} x {steps} characters and one more, got {len(ids)}: "
+            "take a smaller batch_size or fewer steps")
     width = (len(ids) - 1) // batch_size  # of one row
     K = width // steps
     rows = (ids[i : i + batch_size * width].reshape(batch_size, width) for i in (0, 1))

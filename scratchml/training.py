@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .layers import require
 from .optimizers import clip_gradients
 
 
@@ -83,9 +84,8 @@ class EarlyStopping(Callback):
             self.best, self.best_epoch, self.weights = math.inf, -1, {}
 
     def after_epoch(self, training):
-        if self.watch not in training.history:
-            raise ValueError(f"EarlyStopping watches {self.watch!r}, which fit does not record: "
-                           "pass validation=(x, y), or watch='loss'")
+        require(self.watch in training.history, f"EarlyStopping watches {self.watch!r}, which fit "
+                "does not record: pass validation=(x, y), or watch='loss'")
         value = training.history[self.watch][-1]
         value = -value if self.watch.endswith("accuracy") else value
         if value < self.best:
@@ -128,11 +128,9 @@ def batches(x, y, batch_size, rng):
 
     Derived in notebooks/01_nn.ipynb, section *Optimizers*.
     """
-    if len(x) != len(y) or len(x) == 0:
-        raise ValueError(f"batches expects one target per example, got x {np.shape(x)} "
-                         f"and y {np.shape(y)}")
-    if batch_size < 1:
-        raise ValueError(f"batches expects a batch size of at least 1, got {batch_size}")
+    require(np.ndim(x) and np.shape(x)[:1] == np.shape(y)[:1] != (0,),
+            f"batches expects one target per example, got x {np.shape(x)} and y {np.shape(y)}")
+    require(batch_size >= 1, f"batches expects a batch size of at least 1, got {batch_size}")
     order = np.arange(len(x)) if rng is None else rng.permutation(len(x))
     for start in range(0, len(x), batch_size):
         chosen = order[start : start + batch_size]
@@ -152,25 +150,16 @@ def train_step(model, loss, optimizer, x, y, *, penalty=None, clip_norm=None):
     value = loss.forward(scores, y)
     model.backward(loss.backward())
     if penalty is not None:
-        value += add_penalty(model, penalty)
+        gradients = model.gradients()
+        for name, p in model.parameters().items():
+            if p.ndim > 1:
+                value += penalty.forward(p)
+                gradients[name] += penalty.backward()
     norm = None
     if math.isfinite(value):
         norm = clip_gradients(model, clip_norm) if clip_norm else None
         optimizer.step(model)
     return value, scores, norm
-
-
-def add_penalty(model, penalty):
-    """Add the penalty's gradient to that of each weight matrix; returns the sum of the penalties.
-
-    Derived in notebooks/01_nn.ipynb, section *Tuning*.
-    """
-    value, gradients = 0.0, model.gradients()
-    for name, p in model.parameters().items():
-        if p.ndim > 1:
-            value += penalty.forward(p)
-            gradients[name] += penalty.backward()
-    return value
 
 
 def fit(model, loss, optimizer, train, *, epochs, batch_size, rng, validation=None, callbacks=(),
@@ -204,23 +193,26 @@ def fit(model, loss, optimizer, train, *, epochs, batch_size, rng, validation=No
                     value, scores, norm = train_step(model, loss, optimizer, xb, yb,
                                                      penalty=penalty, clip_norm=clip_norm)
                 if not math.isfinite(value):
-                    where = f"epoch {training.epoch}, batch {number}"
-                    training.stop = f"the loss became {value} in {where}"
+                    training.stop = (f"the loss became {value} in epoch {training.epoch}, "
+                                     f"batch {number}")
                     raise DivergedError(
                         f"{training.stop}: try a smaller learning rate than {optimizer.lr:g}, "
                         "clip_norm=1, or look for NaN in the data", history)
                 seen, total = seen + len(xb), total + value * len(xb)
-                if scores.ndim > yb.ndim:  # the targets are classes
+                if classes := scores.ndim > yb.ndim:  # which the targets are
                     right += np.count_nonzero(scores.argmax(axis=-1) == yb) / yb[0].size
                 norms.append(norm)
                 bar.update()
             numbers = {"loss": total / seen, "lr": optimizer.lr}
-            if scores.ndim > yb.ndim:
+            if classes:
                 numbers["accuracy"] = float(right / seen)
             if clip_norm:
                 numbers["gradient_norm"] = float(np.mean(norms))
             if validation is not None:
-                numbers |= _validate(model, loss, *validation)
+                scores = predict(model, validation[0])
+                numbers["validation_loss"] = loss.forward(scores, validation[1])
+                if classes:
+                    numbers["validation_accuracy"] = accuracy(scores, validation[1])
             for name, value in numbers.items():  # at the end: Ctrl-C leaves lists of one length
                 history.setdefault(name, []).append(value)
             bar.set_postfix({k: f"{v[-1]:.3g}" for k, v in history.items()}, refresh=False)
@@ -236,14 +228,6 @@ def fit(model, loss, optimizer, train, *, epochs, batch_size, rng, validation=No
         for callback in callbacks:
             callback.after_training(training)
     return history
-
-
-def _validate(model, loss, x, y):
-    scores = predict(model, x)
-    numbers = {"validation_loss": loss.forward(scores, y)}
-    if scores.ndim > np.ndim(y):
-        numbers["validation_accuracy"] = accuracy(scores, y)
-    return numbers
 
 
 def progress_bar(total, show=True):
@@ -268,8 +252,8 @@ def predict(model, x, *, batch_size=256):
 
     Derived in notebooks/01_nn.ipynb, section *Train properly*.
     """
-    if len(x) == 0:
-        raise ValueError(f"predict expects at least one example, got x of shape {np.shape(x)}")
+    require(np.shape(x)[:1] > (0,),
+            f"predict expects at least one example, got x of shape {np.shape(x)}")
     mode = model.training
     model.eval()
     try:
@@ -282,11 +266,11 @@ def predict(model, x, *, batch_size=256):
 def as_labels(predictions, y):
     """The class with the largest score, unless the predictions are classes already."""
     predictions, y = np.asarray(predictions), np.asarray(y)
-    if predictions.ndim == y.ndim + 1:
+    scored = predictions.ndim == y.ndim + 1 and predictions.size
+    if scored and not np.isnan(predictions).any():
         predictions = predictions.argmax(axis=-1)
-    if predictions.shape != y.shape or y.size == 0:
-        raise ValueError(f"expected scores or classes for labels of shape {y.shape}, "
-                         f"got shape {predictions.shape}")
+    require(predictions.shape == y.shape and y.size, "expected scores or classes, none of them "
+            f"NaN, for labels of shape {y.shape}, got shape {predictions.shape}")
     return predictions
 
 
@@ -303,9 +287,11 @@ def confusion_matrix(predictions, y):
 
     Derived in notebooks/01_nn.ipynb, section *Look at what it learned*.
     """
-    found = as_labels(predictions, y)
-    scored = np.ndim(predictions) > np.ndim(y)
-    classes = np.shape(predictions)[-1] if scored else max(found.max(), np.max(y)) + 1
+    found, y = as_labels(predictions, y), np.asarray(y)
+    scored = np.ndim(predictions) > y.ndim
+    classes = np.shape(predictions)[-1] if scored else max(found.max(), y.max()) + 1
+    require(y.dtype.kind in "iu" and 0 <= min(found.min(), y.min()) and y.max() < classes,
+            f"confusion_matrix expects integer labels 0..{classes - 1}")
     matrix = np.zeros((classes, classes), int)
     np.add.at(matrix, (y, found), 1)
     return matrix
@@ -357,11 +343,8 @@ def load_weights(model, path):
     except Exception as error:  # whatever a damaged or foreign file makes numpy and zipfile say
         raise ValueError(f"{path} is not a weights file of save_weights: {error}") from error
     parameters = model.parameters()
-    if found.keys() != parameters.keys():
-        raise ValueError(f"{path} holds {sorted(found)}, the model has {sorted(parameters)}")
-    for name, p in parameters.items():
-        if found[name].dtype.kind != "f" or found[name].shape != p.shape:
-            raise ValueError(f"{path}: {name} holds {found[name].dtype} of shape "
-                             f"{found[name].shape}, the model's is float of {p.shape}")
+    given, expected = ({name: p.shape for name, p in arrays.items() if p.dtype.kind == "f"}
+                       for arrays in (found, parameters))
+    require(given == expected, f"{path} holds the floats {given}, the model has {expected}")
     for name, p in parameters.items():
         p[...] = found[name]

@@ -425,7 +425,7 @@ def test_loss_refuses_what_does_not_fit(example):
     loss, (scores, target) = example.build()
     with pytest.raises(ValueError, match=r"expects .* got .*\(\d"):
         loss.forward(scores, target[:-1])
-    with pytest.raises(TypeError, match="expects floating-point scores, got int64"):
+    with pytest.raises(TypeError, match="expects floating-point numbers, got int64"):
         loss.forward(np.zeros(scores.shape, np.int64), target)
     with pytest.raises(ValueError, match="at least one example"):
         loss.forward(scores[:0], target[:0])

@@ -209,7 +209,7 @@ BOTH = ("0 longer 0", "1 longer 0")
 INDICES = ("0 -1", "0 1000000")  # any ids, here
 
 call("softmax", s.softmax, normal((5, 3)), rows=True,
-     free=("0 longer 1", "0 scalar"))
+     free=("0 longer 1", "0 empty -1", "0 scalar"))
 call("gradient_norm", lambda g: s.gradient_norm(model_of(g, g)), normal((4, 3)),
      free=(*SIZES, "0 uint8", "0 bool"))  # no layer's gradients are whole numbers
 call("clip_gradients", clipped, normal((4, 3)), free=SIZES)
@@ -305,6 +305,9 @@ call("grid_segments", s.grid_segments, lambda rng: [rng.random((9, 8))],
 call("vary_photos", lambda x: datasets.vary_photos(x, generator()),
      lambda rng: [rng.random((3, 3, 8, 8))],
      free=("0 empty 0", "0 empty -1", "0 longer 0", "0 longer 1", "0 longer 2", "0 longer 3"))
+call("hide_parts", lambda x: datasets.hide_parts(x, generator()),
+     lambda rng: [rng.random((3, 3, 8, 8))],
+     free=("0 empty 0", "0 empty -1", "0 longer 0", "0 longer 1", "0 longer 2", "0 longer 3"))
 call("shrink", lambda image: datasets.shrink(image, 5),
      lambda rng: [rng.integers(0, 256, (10, 12, 3)).astype(np.uint8)],
      free=("0 longer 0", "0 longer 1", "0 -1"))
@@ -339,6 +342,7 @@ WITHOUT_ARRAYS = {  # and what tests them
     "Dataset": "test_datasets", "use_full": "test_datasets", "data_folder": "test_datasets",
     "mnist": "test_datasets", "references": "test_datasets", "faces": "test_images",
     "photographs": "test_images", "photos": "test_images", "photo_regions": "test_images",
+    "newsgroups": "test_posts", "strip_post": "test_posts", "text8": "test_posts",
 }
 
 
@@ -463,26 +467,13 @@ def value_case(call, arrays, i, value, a):
 CASES = {"shapes": (shapes, shape_case), "dtypes": (dtypes, dtype_case),
          "values": (values, value_case)}
 BROKEN = {  # known defects, by a pattern for "name | kind | case"; each must go on failing
-    r"(Sigmoid .*|Tanh .*|Softmax .*|softmax) \| dtypes \| 0 (uint8|bool|object)":
-        "activations take whole numbers, and those of one byte wrap around or lose precision",
-    r"(Softmax .*|softmax) \| shapes \| 0 empty -1": "softmax of no class: numpy's words",
-    r"(Flatten|Sequential 0).* shapes \| 0 empty 0": "Flatten refuses no examples in numpy's words",
-    r"(Embedding|MaxPool2d).*backward \| dtypes \| 1 (uint8|bool)":
-        "backward takes a dy of whole numbers, and its sums wrap around",
-    r"CrossEntropyLoss . \| shapes \| 0 scalar": "IndexError for scores without an axis",
-    r"L2 0 \| dtypes \| 0 uint8": "squares of one-byte numbers wrap around",
-    r"(accuracy|confusion_matrix) \| values \| 0 nan": "NaN scores count as an answer",
-    r"(accuracy|confusion_matrix) \| shapes \| 0 empty -1": "scores of no class: numpy's words",
-    r"confusion_matrix \| (dtypes \| 1 .*|values \| 1 (-1|1000000))":
-        "labels -1 are counted as the last class; others end in IndexError",
-    r"same \| shapes \| 0 empty 0": "nothing is compared, and it says all is well",
-    r"sample.* \| (shapes|values) \| .*": "takes scores (N, C) and NaN at temperature 0",
     r"col2im \| dtypes \| 0 (uint8|bool)": "whole numbers wrap around",
     r"local_probabilities \| shapes \| .*": "no images, or images without an axis: numpy's words",
     r"mask_distance \| shapes \| .*": "takes (n, d, m); no axis or no column: numpy's words",
     r"(mask_distance|exponential_kernel) \| dtypes \| 0 object": "object arrays: numpy's words",
     r"(grid_segments|superpixels) \| .*": "take anything for an image, and NaN in skimage's words",
     r"vary_photos \| .*": "takes (3, H, W) and whole numbers",
+    r"hide_parts \| .*": "takes whole numbers, and names nobody when an axis is missing",
     r"(shrink|collage) \| .*": "take floats and other whole numbers for bytes, and wrap around",
 }
 

@@ -158,8 +158,8 @@ def test_cross_entropy_keeps_learning_where_mse_on_softmax_has_stopped():
 
 
 @pytest.mark.parametrize(("target", "message"), [
-    (np.array([0, 3, 1]), r"expects classes 0\.\.2 for scores of shape \(3, 3\), got 0\.\.3"),
-    (np.array([0, -1, 1]), r"expects classes 0\.\.2 .*got -1\.\.1"),
+    (np.array([0, 3, 1]), r"expects classes 0\.\.2, got 0\.\.3"),
+    (np.array([0, -1, 1]), r"expects classes 0\.\.2, got -1\.\.1"),
     (np.array([0.0, 1.0, 2.0]), r"integer classes of shape \(3,\) or one-hot rows of shape \(3, 3\)"
                                 r", got float64 of shape \(3,\)"),
     (np.array([[0], [1], [2]]), r"got int64 of shape \(3, 1\)"),

@@ -694,10 +694,10 @@ def test_weights_keep_the_models_dtype(tmp_path):
 
 
 @pytest.mark.parametrize(("other", "message"), [
-    (lambda rng: Sequential(Flatten(), Linear(4, 8, rng=rng)), r"holds \['0\.W', '0\.b', '3\.W', "
-     r"'3\.b'\], the model has \['1\.W', '1\.b'\]"),
+    (lambda rng: Sequential(Flatten(), Linear(4, 8, rng=rng)), r"holds the floats {'0\.W': "
+     r"\(4, 8\), .*'3\.b': \(3,\)}, the model has {'1\.W': \(4, 8\), '1\.b': \(8,\)}"),
     (lambda rng: Sequential(Linear(4, 8, rng=rng), Tanh(), Tanh(), Linear(8, 2, rng=rng)),
-     r"3\.W holds float32 of shape \(8, 3\), the model's is float of \(8, 2\)"),
+     r"'3\.W': \(8, 3\), .*, the model has .*'3\.W': \(8, 2\)"),
 ])
 def test_weights_of_another_model_change_nothing(tmp_path, rng, other, message):
     save_weights(network(), tmp_path / "w.npz")
@@ -734,7 +734,7 @@ def test_files_of_something_else_change_nothing(tmp_path):
         load_weights(model, path)
     words = {name: p.astype(str) if name == "3.b" else p + 1 for name, p in before.items()}
     np.savez(path, **words)
-    with pytest.raises(ValueError, match=r"3\.b holds <U\d+ of shape"):
+    with pytest.raises(ValueError, match=r"floats .*'3\.W': \(8, 3\)}, the model has .*'3\.b'"):
         load_weights(model, path)
     assert_same_weights(model, before)
 
