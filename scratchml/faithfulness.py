@@ -10,7 +10,7 @@ from itertools import combinations
 
 import numpy as np
 
-from .lime import _require, predict_masks
+from .lime import predict_masks, require
 
 
 class Curves(namedtuple("Curves", "deletion insertion random deletion_area insertion_area "
@@ -102,7 +102,7 @@ def shuffled_weights(predict, parameters, *, rng, repeats=5):
 
 
 def _similarity(pairs, k, weights):
-    _require(pairs, "there is nothing to compare: give at least two seeds, or one model")
+    require(pairs, "there is nothing to compare: give at least two seeds, or one model")
     heaviest = [[set(np.argsort(-np.abs(w), kind="stable")[:k]) for w in pair] for pair in pairs]
     jaccard = [len(a & b) / len(a | b) for a, b in heaviest]
     correlation = [np.corrcoef(_ranks(a), _ranks(b))[0, 1] for a, b in pairs]
@@ -128,8 +128,8 @@ def recovery(explanation, planted, *, k=None, label=None):
     Derived in notebooks/04_lime.ipynb, section *How good is an explanation?*.
     """
     planted = set(planted)
-    _require(planted and planted <= set(explanation.names), "recovery expects planted names out of "
-             f"{explanation.names[:10]}..., got {planted or 'none'}")
+    require(planted and planted <= set(explanation.names), "recovery expects planted names out of "
+            f"{explanation.names[:10]}..., got {planted or 'none'}")
     named = [e.name for e in explanation.top(label, k or len(planted))]
     found = [name for name in named if name in planted]
     return Recovery(len(found) / max(len(named), 1), len(found) / len(planted), found)

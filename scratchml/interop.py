@@ -22,6 +22,8 @@ LAYERS = {  # every layer, and what PyTorch calls its attributes
     LeakyReLU: {"slope": "negative_slope"}, Dropout: {"p": "p"},
     Embedding: {"padding": "padding_idx"}, TextClassifier: {"pooling": "pooling"},
 }
+CELLS = RNN, LSTM, GRU
+TRANSPOSED = Linear, *CELLS  # their weights are the other way round in PyTorch
 
 
 def to_torch(model, *, extra=()):
@@ -69,21 +71,19 @@ def _convert(name, makers, parts, thing):
 def _there(layer, *children):
     from torch import nn, tensor
 
-    make, p = _modules()[type(layer)][0], layer.params
-    options = {theirs: getattr(layer, ours) for ours, theirs in LAYERS[type(layer)].items()}
+    kind, p, make = type(layer), layer.params, _modules()[type(layer)][0]
+    options = {theirs: getattr(layer, ours) for ours, theirs in LAYERS[kind].items()}
     if not p:
         return make(*children, **options)
-    if "W_hh" in p:
-        sizes, b, b_hn = (len(p["W_xh"]), len(p["W_hh"])), p["b"], p.get("b_hn", p["b"][:0])
-        b_hh = np.concatenate([0 * b, b_hn])[-len(b) :]
-        weights = p["W_xh"].T, p["W_hh"].T, b, b_hh
-    else:
-        W, *b = p.values()
-        sizes = W.shape[1::-1] if W.ndim == 4 else W.shape
-        weights = W.T if isinstance(layer, Linear) else W, *b
+    weights = [a.T if kind in TRANSPOSED else a for a in p.values()]
+    if kind in CELLS:  # the second bias is 0, but that a GRU's ends with b_hn
+        b_hh = np.concatenate([0 * p["b"], p.get("b_hn", p["b"][:0])])[-len(p["b"]) :]
+        weights[2:] = p["b"], b_hh
+    # A weight is (n_out, n_in, ...), what follows it ends with n_out; an Embedding's is (n, n_out).
+    sizes = weights[0].shape if kind is Embedding else (weights[0].shape[1], weights[1].shape[-1])
     module = make(*sizes, **options, device="meta")  # no memory, no random numbers
     for name, a in zip([*module._parameters], weights, strict=True):
-        learns = name != "bias_hh_l0" or "b_hn" in p
+        learns = name != "bias_hh_l0" or kind is GRU
         setattr(module, name, nn.Parameter(tensor(a), requires_grad=learns))
     if options.get("padding_idx") is not None:
         module.weight.data[layer.padding] = 0
@@ -97,12 +97,12 @@ def _back(kind, rng, module, *children):
     if LAYERS[kind] is WINDOW:  # numbers become pairs, "same" an error
         options = vars(Conv2d(1, 1, rng=rng, **options))
     p = [p.detach().cpu().numpy().copy() for p in module.parameters(recurse=False)]
-    p[:2] = [a.T if kind in (Linear, RNN, LSTM, GRU) else a for a in p[:2]]
-    if len(p) >= 4:
-        own = len(p[2]) - module.hidden_size * (kind is GRU)  # from there on b_hh is b_hn
+    p = [a.T if kind in TRANSPOSED else a for a in p]
+    if kind in CELLS and len(p) >= 4:
+        own = len(p[2]) - len(p[1]) * (kind is GRU)  # from there on b_hh is b_hn
         p[2][:own] += p[3][:own]
-        p[3:] = [p[3][own:]] if kind is GRU else []
-    names = ("W_xh", "W_hh", "b", "b_hn") if len(p) > 2 else ("W", "b")
+        p[3:] = [p[3][own:]] * (kind is GRU)
+    names = ("W_xh", "W_hh", "b", "b_hn") if kind in CELLS else ("W", "b")
     layer = kind.__new__(kind)
     vars(layer).update(options, layers=children, params=dict(zip(names, p, strict=False)))
     if kind is Dropout:
@@ -146,16 +146,15 @@ def _modules():
             self.pooling = pooling
 
         def forward(self, ids):
-            (embed, cell, out), mask = self, ids != PADDING
-            h = cell(embed(ids), mask)
+            mask = ids != PADDING
+            h = self[1](self[0](ids), mask)
             if self.pooling == "last":
-                return out(h[:, -1])
-            return out((h * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1))
+                return self[2](h[:, -1])
+            return self[2]((h * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1))
 
     class CharacterModule(nn.Sequential):
         def forward(self, ids, state=None):
-            embed, cell, out = self
-            return out(cell(embed(ids), None, state))
+            return self[2](self[1](self[0](ids), None, state))
 
     class GlobalMean(nn.Module):
         def forward(self, x):
@@ -163,7 +162,7 @@ def _modules():
 
     own = {TextClassifier: TextModule, CharacterModel: CharacterModule, GlobalAvgPool2d: GlobalMean}
     found = {ours: [own.get(ours) or getattr(nn, ours.__name__)] * 2 for ours in LAYERS}
-    for ours in (RNN, LSTM, GRU):
+    for ours in CELLS:
         states = type(ours.__name__, (States, found[ours][0]), {})
         found[ours] = [partial(states, batch_first=True), states, found[ours][0]]
     found[Softmax][0] = partial(nn.Softmax, dim=-1)

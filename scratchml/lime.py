@@ -6,18 +6,17 @@ the answers, the nearer ones counting more. Its coefficients are the explanation
 """
 
 import html
-import re
-import unicodedata
 import warnings
 from collections import namedtuple
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 
 import numpy as np
 
+from .layers import require
+from .text import words
 from .training import progress_bar
 
 DESIGNS = ("iid", "paired", "orthogonal")
@@ -40,9 +39,9 @@ def sample_masks(n, d, *, rng, kind="image", design="iid"):
     Derived in notebooks/04_lime.ipynb, section *Perturb, weigh, fit*; the designs in section
     *Does it work?*.
     """
-    _require(n >= 2 and d >= 1 and kind in ("image", "text") and design in DESIGNS,
-             "sample_masks expects n >= 2 masks of d >= 1 parts, kind 'image' or 'text', design "
-             f"in {DESIGNS}, got n={n}, d={d}, {kind!r}, {design!r}")
+    require(n >= 2 and d >= 1 and kind in ("image", "text") and design in DESIGNS,
+            "sample_masks expects n >= 2 masks of d >= 1 parts, kind 'image' or 'text', design "
+            f"in {DESIGNS}, got n={n}, d={d}, {kind!r}, {design!r}")
     rows = n - 1 if design == "iid" else n // 2
     u = rng.random((rows, d))  # parts go off in the order of these numbers
     off = rng.integers(1, d + 1, rows)
@@ -53,11 +52,6 @@ def sample_masks(n, d, *, rng, kind="image", design="iid"):
         off = np.stack([off, d + 1 - off], axis=1).ravel()[: n - 1]
     last = np.take_along_axis(np.sort(u), off[:, None] - 1, axis=1) if kind == "text" else 0.5
     return np.vstack([np.ones((1, d), bool), u > last])
-
-
-def _require(condition, message):
-    if not condition:
-        raise ValueError(message)
 
 
 def _hadamard_bits(rows, d, rng):
@@ -72,11 +66,13 @@ def _hadamard_bits(rows, d, rng):
 def mask_distance(Z):
     """Cosine distance of each mask to the all-ones mask: `D = 1 - sqrt(k / d)` with k of d on.
 
-    Shapes: `(n, d)` in, `(n,)` out, each in [0, 1].
+    Shapes: `(n, d)` in, `(n,)` out, each in [0, 1]. Raises ValueError for another shape or d = 0.
 
     Derived in notebooks/04_lime.ipynb, section *Perturb, weigh, fit*.
     """
-    return 1 - np.sqrt(np.mean(Z, axis=1))
+    Z = np.asarray(Z, np.float64)
+    require(Z.ndim == 2 and Z.shape[1] > 0, f"mask_distance expects (n, d), got {Z.shape}")
+    return 1 - np.sqrt(Z.mean(axis=1))
 
 
 def exponential_kernel(D, width=0.25):
@@ -86,8 +82,8 @@ def exponential_kernel(D, width=0.25):
 
     Derived in notebooks/04_lime.ipynb, section *Perturb, weigh, fit*.
     """
-    _require(width > 0, f"exponential_kernel expects a width above 0, got {width}")
-    return np.exp(-((np.asarray(D) / width) ** 2) / 2)
+    require(width > 0, f"exponential_kernel expects a width above 0, got {width}")
+    return np.exp(-((np.asarray(D, np.float64) / width) ** 2) / 2)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -142,10 +138,10 @@ def fit_surrogate(Z, Y, weights, *, alpha=1.0, features=None, select="auto", pai
     """
     Z, Y, w = (np.asarray(a, np.float64) for a in (Z, Y, weights))
     finite = all(np.isfinite(a).all() for a in (Z, Y, w))
-    _require((Z.ndim, Y.ndim, w.ndim) == (2, 2, 1) and len(Z) == len(Y) == len(w) > 0 and finite
-             and min(alpha, w.min()) >= 0 < w.sum(), "fit_surrogate expects finite Z (n, d), Y (n, "
-             "classes) and weights (n,), alpha >= 0 and weights all >= 0 and not all 0, got "
-             f"{Z.shape}, {Y.shape}, {w.shape} and alpha {alpha}")
+    require((Z.ndim, Y.ndim, w.ndim) == (2, 2, 1) and len(Z) == len(Y) == len(w) > 0 and finite
+            and min(alpha, w.min()) >= 0 < w.sum(), "fit_surrogate expects finite Z (n, d), Y (n, "
+            "classes) and weights (n,), alpha >= 0 and weights all >= 0 and not all 0, got "
+            f"{Z.shape}, {Y.shape}, {w.shape} and alpha {alpha}")
     share = w / w.sum()
     centre, level = share @ Z, share @ Y
     X, R = np.sqrt(w)[:, None] * (Z - centre), np.sqrt(w)[:, None] * (Y - level)
@@ -178,9 +174,9 @@ def fit_surrogate(Z, Y, weights, *, alpha=1.0, features=None, select="auto", pai
 def _normal_solve(X, alpha):
     """`P = X (X'X + alpha I)^-1`, `(n, d)`, by Cholesky: then `P' R` are the coefficients."""
     A = X.T @ X + alpha * np.eye(X.shape[1])
-    _require(alpha >= 1e-6 or np.linalg.cond(A) < 1e12,
-             f"fit_surrogate: {len(X)} samples do not determine {X.shape[1]} features "
-             f"with alpha={alpha:g}; take more samples, fewer features, or alpha > 0")
+    require(alpha >= 1e-6 or np.linalg.cond(A) < 1e12,
+            f"fit_surrogate: {len(X)} samples do not determine {X.shape[1]} features "
+            f"with alpha={alpha:g}; take more samples, fewer features, or alpha > 0")
     half = np.linalg.inv(np.linalg.cholesky(A))
     return X @ (half.T @ half)
 
@@ -188,8 +184,8 @@ def _normal_solve(X, alpha):
 def _choices(X, R, original, features, select):
     """Which features to use, for which classes."""
     known = ("auto", "none", "forward_selection", "highest_weights")
-    _require(select in known and (features is None or features >= 1), "fit_surrogate expects "
-             f"features >= 1 and select in {known}, got {features} and {select!r}")
+    require(select in known and (features is None or features >= 1), "fit_surrogate expects "
+            f"features >= 1 and select in {known}, got {features} and {select!r}")
     if features is None or select == "none":
         return [(slice(None), slice(None))]
     if select == "forward_selection" or (select == "auto" and features <= 6):
@@ -229,19 +225,19 @@ def predict_masks(predict, perturb, Z, *, batch_size=256, progress=False):
 
     Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
     """
-    _require(batch_size >= 1, f"predict_masks expects a batch_size of at least 1, got {batch_size}")
+    require(batch_size >= 1, f"predict_masks expects a batch_size of at least 1, got {batch_size}")
     out = None
     with closing(progress_bar(len(Z), progress)) as bar:
         for start in range(0, len(Z), batch_size):
             batch = perturb(Z[start : start + batch_size], out)
             out = batch if out is None else out
             P = np.asarray(predict(batch), np.float64)
-            _require(P.ndim == 2 and len(P) == len(batch), "predict must return probabilities "
-                     f"({len(batch)}, classes), got {P.shape}; with one p for two classes: "
-                     "np.column_stack([1 - p, p])")
+            require(P.ndim == 2 and len(P) == len(batch), "predict must return probabilities "
+                    f"({len(batch)}, classes), got {P.shape}; with one p for two classes: "
+                    "np.column_stack([1 - p, p])")
             fine = (P >= -1e-6).all(axis=1) & (np.abs(P.sum(axis=1) - 1) <= 1e-2)
-            _require(fine.all(), "predict must return probabilities in [0, 1] that sum to 1, not "
-                     f"row {start + fine.argmin()}: {P[fine.argmin()]}; apply softmax to scores")
+            require(fine.all(), "predict must return probabilities in [0, 1] that sum to 1, not "
+                    f"row {start + fine.argmin()}: {P[fine.argmin()]}; apply softmax to scores")
             bar.update(len(batch))
             yield P
 
@@ -268,16 +264,17 @@ def blend(image, hidden, segments, Z, out=None):
     return out[: len(Z)]
 
 
-def remove_words(table, owner, Z, out=None):
+def remove_words(pieces, replacement, Z, out=None):
     """Texts without the words that a mask has off: `(n, d)` masks to n strings.
 
-    Row i of `table` has what pieces 8i to 8i + 7 read like, for each of their 256 masks: a text is
-    then put together from the bytes of its mask. `owner` is the feature of each piece.
+    `pieces` are (gap, word, feature of the word), as an `Explanation` has them.
 
     Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
     """
-    byte = np.packbits(np.asarray(Z, bool)[:, owner], axis=1)
-    return ["".join(row) for row in table[np.arange(len(table)), byte].tolist()]
+    gap, word, owner = np.array(pieces, object).T
+    bare = gap + np.where(owner >= 0, replacement, "")
+    rows = np.where(np.asarray(Z, bool)[:, owner.astype(int)], gap + word, bare)
+    return ["".join(row) for row in rows.tolist()]
 
 
 class Evidence(namedtuple("Evidence", "name weight low high index")):
@@ -387,8 +384,8 @@ def _escape(text, longest=100, background=None):
 def _label(label, classes, class_names):
     if label in class_names:
         return class_names.index(label)
-    _require(isinstance(label, (int, np.integer)) and 0 <= label < classes,
-             f"unknown label {label!r}: expected 0 to {classes - 1} or one of {class_names}")
+    require(isinstance(label, (int, np.integer)) and 0 <= label < classes,
+            f"unknown label {label!r}: expected 0 to {classes - 1} or one of {class_names}")
     return int(label)
 
 
@@ -402,8 +399,8 @@ def _explain(predict, perturb, names, Z, D, source, *, batch_size, paired=False,
     answers = predict_masks(predict, perturb, Z, batch_size=batch_size, progress=progress)
     first = next(answers)  # a wrong label is refused before the rest is asked for
     classes = first.shape[1]
-    _require(len(class_names) in (0, classes),
-             f"{len(class_names)} class_names for a predict of {classes} classes")
+    require(len(class_names) in (0, classes),
+            f"{len(class_names)} class_names for a predict of {classes} classes")
     labels = first[0].argmax() if labels is None else labels
     labels = [_label(c, classes, class_names) for c in (labels if np.ndim(labels) else [labels])]
     Y = np.concatenate([first, *answers])
@@ -432,21 +429,26 @@ def explain_image(predict, image, *, segments=None, fill="mean", n_samples=1000,
 
     Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
     """
-    image = np.array(image)
-    _require(image.ndim > 1 and image.shape[2:] in ((), (3,)) and image.size > 0
-             and image.dtype.kind in "uif" and np.isfinite(image).all(),
-             f"explain_image expects (H, W) or (H, W, 3) finite numbers, got {image.dtype} "
-             f"{image.shape}; for (1, H, W): image[0] and lambda batch: predict(batch[:, None])")
+    image = _image("explain_image", image).copy()
     segments = np.asarray(superpixels(image) if segments is None else segments)
-    _require(segments.shape == image.shape[:2] and segments.dtype.kind in "ui",
-             f"explain_image expects integer segments {image.shape[:2]}, "
-             f"got {segments.dtype} {segments.shape}")
+    require(segments.shape == image.shape[:2] and segments.dtype.kind in "ui",
+            f"explain_image expects integer segments {image.shape[:2]}, "
+            f"got {segments.dtype} {segments.shape}")
     names, segments = np.unique(segments, return_inverse=True)
     Z = sample_masks(n_samples, len(names), rng=np.random.default_rng(seed), design=design)
     perturb = partial(blend, image, _hidden(image, segments, fill), segments)
     return _explain(predict, perturb, names.tolist(), Z, mask_distance(Z),
                     {"image": image, "segments": segments}, paired=design != "iid",
                     batch_size=batch_size or int(np.clip(2**24 // image.nbytes, 1, 256)), **options)
+
+
+def _image(name, image):
+    image = np.asarray(image)
+    require(image.ndim > 1 and image.shape[2:] in ((), (3,)) and image.size > 0
+            and image.dtype.kind in "uif" and np.isfinite(image).all(),
+            f"{name} expects (H, W) or (H, W, 3) finite numbers, got {image.dtype} {image.shape}; "
+            "for (1, H, W): image[0], explained with lambda batch: predict(batch[:, None])")
+    return image
 
 
 def _hidden(image, segments, fill):
@@ -456,10 +458,11 @@ def _hidden(image, segments, fill):
         mean = [np.bincount(segments.ravel(), c) / size for c in image.reshape(segments.size, -1).T]
         return np.stack(mean, axis=-1)[segments].reshape(image.shape).astype(image.dtype)
     colour = np.asarray(fill)
-    _require(colour.dtype.kind in "uif" and colour.shape in ((), image.shape[2:], image.shape)
-             and np.allclose(colour.astype(image.dtype), colour, rtol=1e-3, atol=0),
-             f"fill must be 'mean', a colour or an image like {image.dtype} {image.shape}, "
-             f"got {fill!r}")
+    with np.errstate(all="ignore"):  # what the image's dtype cannot hold is refused, not told
+        require(colour.dtype.kind in "uif" and colour.shape in ((), image.shape[2:], image.shape)
+                and np.allclose(colour.astype(image.dtype), colour, rtol=1e-3, atol=0),
+                f"fill must be 'mean', a colour or an image like {image.dtype} {image.shape}, "
+                f"got {fill!r}")
     return np.full_like(image, colour)
 
 
@@ -467,11 +470,12 @@ def superpixels(image, n_segments=60):
     """Cut an image into parts, `(H, W)` integers from 0: a square grid below 64 pixels, else slic.
 
     Small images such as digits have too few pixels for the shapes that slic (Achanta et al., 2012)
-    finds; where it finds none, as in noise, the grid steps in too. Raises ImportError without
-    scikit-image: take `grid_segments(image)` then.
+    finds; where it finds none, as in noise, the grid steps in too. Raises ValueError for another
+    shape or NaN, ImportError without scikit-image: take `grid_segments(image)` then.
 
     Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
     """
+    image = _image("superpixels", image)
     if min(image.shape[:2]) < 64:
         return grid_segments(image)
     from skimage.segmentation import slic
@@ -484,9 +488,12 @@ def superpixels(image, n_segments=60):
 def grid_segments(image, cells=7):
     """Cut an image into `cells` x `cells` rectangles, as equal as it goes: `(H, W)` integers.
 
+    Raises ValueError for another shape than `(H, W)` or `(H, W, 3)`, and NaN.
+
     Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
     """
-    row, column = (np.arange(n) * min(cells, n) // n for n in image.shape[:2])
+    shape = _image("grid_segments", image).shape[:2]
+    row, column = (np.arange(n) * min(cells, n) // n for n in shape)
     return row[:, None] * (column[-1] + 1) + column
 
 
@@ -504,29 +511,14 @@ def explain_text(predict, text, *, tokenizer=None, bag_of_words=True, mask_token
 
     Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
     """
-    _require(isinstance(text, str), f"explain_text expects one string, got {type(text).__name__}")
+    require(isinstance(text, str), f"explain_text expects one string, got {type(text).__name__}")
     pieces, names = _index(text, (tokenizer or words)(text), bag_of_words)
-    _require(names, f"explain_text: the text {text[:40]!r} has no words to leave out")
-    pairs = [(gap + (mask_token or "") * (i >= 0), gap + word) for gap, word, i in pieces]
-    pairs += [("", "")] * (-len(pairs) % 8)
-    table = [["".join(reading) for reading in product(*pairs[start : start + 8])]
-             for start in range(0, len(pairs), 8)]
-    perturb = partial(remove_words, np.array(table, object), [i for _, _, i in pieces])
+    require(names, f"explain_text: the text {text[:40]!r} has no words to leave out")
+    perturb = partial(remove_words, pieces, mask_token or "")
     rng = np.random.default_rng(seed)
     Z = sample_masks(n_samples, len(names), rng=rng, kind="text", design=design)
     return _explain(predict, perturb, names, Z, mask_distance(Z), {"pieces": pieces},
                     batch_size=batch_size, paired=design != "iid", **options)
-
-
-def words(text):
-    """The words of a text: letters, digits and marks of any alphabet, apostrophes inside; emoji.
-
-    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
-    """
-    # \w leaves out combining marks, without which Thai or Hindi words fall apart.
-    marks = "".join(c for c in set(text) if unicodedata.category(c)[0] == "M" and c != "\ufe0f")
-    word, emoji = rf"[\w{marks}]+", "\u2300-\u2bff\U0001f000-\U0001faff"
-    return re.findall(rf"{word}(?:['’\u200c]{word})*|[{emoji}][{emoji}\u200d\ufe0f]*", text)
 
 
 def _index(text, tokens, bag_of_words):
@@ -537,8 +529,8 @@ def _index(text, tokens, bag_of_words):
     pieces, number = [], {}
     for place, token in enumerate(tokens, start=1):
         start = lower.find(token, end) if token else -1
-        _require(start >= 0, f"explain_text: the tokenizer's word {token!r} is not in the text "
-                             f"after {text[max(0, end - 20) : end]!r}")
+        require(start >= 0, f"explain_text: the tokenizer's word {token!r} is not in the text "
+                            f"after {text[max(0, end - 20) : end]!r}")
         name = token if bag_of_words else f"{token} [{place}]"
         gap, end = text[end:start], start + len(token)
         pieces.append((gap, text[start:end], number.setdefault(name, len(number))))
@@ -562,10 +554,11 @@ def explain_tabular(predict, x, background, *, names=None, n_samples=5000, width
     """
     x, background = np.asarray(x, np.float64), np.asarray(background, np.float64)
     names = list(range(x.size) if names is None else names)
-    _require(background.ndim == 2 and x.shape == background.shape[1:] == (len(names),) != (0,)
-             and np.isfinite(x).all() and np.isfinite(background).all() and n_samples >= 2,
-             "explain_tabular expects finite numbers x (d,) and background (n, d), d names and "
-             f"n_samples >= 2, got {x.shape}, {background.shape}, {len(names)} names, {n_samples}")
+    require(background.ndim == 2 and x.shape == background.shape[1:] == (len(names),)
+            and background.size > 0 and np.isfinite([x, background.std(axis=0)]).all()
+            and n_samples >= 2, "explain_tabular expects finite numbers x (d,) and background "
+            "(n, d), neither empty, d names and n_samples >= 2, got "
+            f"{x.shape}, {background.shape}, {len(names)} names, {n_samples}")
     mean, scale = background.mean(axis=0), background.std(axis=0)
     noise = np.random.default_rng(seed).standard_normal((n_samples, x.size)) * (scale > 0)
     noise[0] = 0
@@ -588,8 +581,8 @@ def pick(explanations, budget, *, k=10):
     Derived in notebooks/04_lime.ipynb, section *Which examples to look at* (Ribeiro et al., 2016).
     """
     same = all(np.array_equal(e.segments, explanations[0].segments) for e in explanations)
-    _require(same and len(explanations) > 0 and budget >= 1, "pick expects explanations, those of "
-             f"images with the same segments, and a budget of at least 1, got {budget}")
+    require(same and len(explanations) > 0 and budget >= 1, "pick expects explanations, those of "
+            f"images with the same segments, and a budget of at least 1, got {budget}")
     tops = [{e.name: abs(e.weight) for e in explanation.top(k=k)} for explanation in explanations]
     names = list(dict.fromkeys(name for top in tops for name in top))
     W = np.array([[top.get(name, 0) for name in names] for top in tops])

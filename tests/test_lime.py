@@ -529,10 +529,26 @@ def test_fill_with_a_colour(fill, expected):
     assert hidden.dtype == np.uint8 and (hidden == expected).all()
 
 
-@pytest.mark.parametrize("fill", [300, -1, 0.5, np.nan, "grey", (1, 2), np.zeros((4, 4)), None])
+@pytest.mark.filterwarnings("error")  # numpy has nothing to say before we do
+@pytest.mark.parametrize("fill", [300, -1, 0.5, np.nan, np.inf, 1e300, "grey", (1, 2),
+                                  np.zeros((4, 4)), None])
 def test_fill_refuses_what_is_no_colour(fill):
     with pytest.raises(ValueError, match="fill must be 'mean', a colour"):
         explain_image(lambda b: two(np.full(len(b), 0.5)), np.ones((8, 8, 3), np.uint8), fill=fill)
+
+
+@pytest.mark.parametrize("cut", [superpixels, grid_segments])
+@pytest.mark.parametrize("image", [np.zeros((1, 70, 70)), np.zeros((70, 70, 4)), np.zeros((0, 70)),
+                                   np.zeros(9), np.full((70, 70), np.nan), np.zeros((70, 70), "O")])
+def test_only_images_are_cut(cut, image):
+    with pytest.raises(ValueError, match=rf"{cut.__name__} expects \(H, W\) or \(H, W, 3\) finite"):
+        cut(image)
+
+
+@pytest.mark.parametrize("Z", [np.ones((4, 3, 2)), np.ones(3), np.ones((4, 0))])
+def test_only_masks_have_a_distance(Z):
+    with pytest.raises(ValueError, match=r"mask_distance expects \(n, d\), got"):
+        mask_distance(Z)
 
 
 def test_fill_with_another_image():
@@ -909,8 +925,10 @@ def test_tabular_recovers_a_linear_model():
 @pytest.mark.parametrize("change, message", [
     ({"x": np.ones((1, 3))}, r"\(1, 3\)"), ({"background": np.ones((5, 2))}, r"\(5, 2\)"),
     ({"x": np.array([1, 2, np.nan])}, "finite"), ({"names": ["a"]}, "1 names"),
-    ({"n_samples": 1}, ">= 2"),
+    ({"n_samples": 1}, ">= 2"), ({"background": np.ones((0, 3))}, "neither empty"),
+    ({"background": np.array([[1.0, 1, 1e300], [1, 1, -1e300]])}, "finite"),
 ])
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
 def test_tables_that_do_not_fit(change, message):
     with pytest.raises(ValueError, match=message):
         explain_tabular(CONSTANT, **{"x": np.ones(3), "background": np.eye(3)} | change)

@@ -224,10 +224,10 @@ def test_unknown_groups_are_named_beside_the_known_ones(groups):
                                      CONTENT[:300].replace("e", "\0") + "\n"])
 def test_damaged_posts_are_named(monkeypatch, tmp_path, content):
     monkeypatch.setattr(datasets, "data_folder", lambda: tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"posts.jsonl is missing: clone"):
+    with pytest.raises(ValueError, match=r"posts.jsonl is missing .*clone"):
         datasets.newsgroups(full=False)
     (tmp_path / "posts.jsonl").write_text(content)
-    with pytest.raises(ValueError, match=r"posts.jsonl is damaged .*clone"):
+    with pytest.raises(ValueError, match=r"posts.jsonl is missing or damaged .*clone"):
         datasets.newsgroups(full=False)
 
 
@@ -326,19 +326,17 @@ def test_an_unpacked_set_is_used_as_it_is(monkeypatch, folder, place):  # noqa: 
         datasets.newsgroups(("sci.space", "rec.autos"))
 
 
-def test_the_archive_is_downloaded_and_unpacked_once(monkeypatch, folder):  # noqa: F811
+def test_the_archive_is_downloaded_once_and_never_unpacked(monkeypatch, folder):  # noqa: F811
     archive = packed(small_set())
     with serving({"news": archive}) as (mirror, asked):
         offer(monkeypatch, archive, closed_port(), mirror + "news")
         for _ in range(2):
             assert_is_small_set(datasets.newsgroups(GROUPS, full=True))
         assert asked == ["news"]
-    assert sorted(path.name for path in folder.iterdir()) == ["20news-bydate",
-                                                              "20news-bydate.tar.gz"]
-    assert len(files_below(folder)) == 1 + len(small_set())
+    assert files_below(folder) == ["20news-bydate.tar.gz"]
 
 
-def test_an_archive_that_is_there_is_unpacked(monkeypatch, folder):  # noqa: F811
+def test_an_archive_that_is_there_is_used(monkeypatch, folder):  # noqa: F811
     archive = packed(small_set())
     offer(monkeypatch, archive)
     unpack({"20news-bydate.tar.gz": archive}, folder)
@@ -346,8 +344,7 @@ def test_an_archive_that_is_there_is_unpacked(monkeypatch, folder):  # noqa: F81
 
 
 @pytest.mark.parametrize("name, content", [
-    ("../outside", b"evil"), ("a/../../outside", b"evil"), ("/outside", b"evil"),
-    ("..\\outside", b"evil"), ("\\outside", b"evil"), ("C:\\outside", b"evil"),
+    ("../outside", b"evil"), ("a/../../outside", b"evil"), ("..\\outside", b"evil"),
     ("..", tarfile.DIRTYPE), ("a/link", tarfile.SYMTYPE), ("a/link", tarfile.LNKTYPE),
     ("a/device", tarfile.CHRTYPE), ("a/pipe", tarfile.FIFOTYPE),
 ])
@@ -355,10 +352,19 @@ def test_unsafe_archives_are_refused(monkeypatch, folder, name, content):  # noq
     archive = packed(small_set(), **{name: content})
     offer(monkeypatch, archive)
     unpack({"20news-bydate.tar.gz": archive}, folder)
-    with pytest.raises(ValueError, match=r"tar.gz .*is a link or leads out of its folder") as error:
+    with pytest.raises(ValueError, match=r"tar.gz is refused: .* leads elsewhere") as error:
         datasets.newsgroups(GROUPS, full=True)
     assert repr(name) in str(error.value)
-    assert files_below(folder.parent) == ["20news-bydate.tar.gz"]  # nothing half, nothing outside
+    assert files_below(folder.parent) == ["20news-bydate.tar.gz"]
+
+
+@pytest.mark.parametrize("name", ["/outside", "\\outside", "C:\\outside", "README"])
+def test_other_files_of_an_archive_are_left_alone(monkeypatch, folder, name):  # noqa: F811
+    archive = packed(small_set(), **{name: b"no post"})
+    offer(monkeypatch, archive)
+    unpack({"20news-bydate.tar.gz": archive}, folder)
+    assert_is_small_set(datasets.newsgroups(GROUPS, full=True))
+    assert files_below(folder.parent) == ["20news-bydate.tar.gz"]
 
 
 @pytest.mark.parametrize("keep", [5, 100, 0.5, 0.9])
@@ -369,29 +375,7 @@ def test_truncated_archives_are_damaged(monkeypatch, folder, keep):  # noqa: F81
     offer(monkeypatch, whole)
     with pytest.raises(ValueError, match=r"tar.gz is damaged: expected sha256 .*Delete it"):
         datasets.newsgroups(GROUPS, full=True)
-    offer(monkeypatch, short)  # and where the checksum does not notice
-    with pytest.raises(ValueError, match=r"tar.gz is damaged \(.*\): delete it"):
-        datasets.newsgroups(GROUPS, full=True)
     assert files_below(folder) == ["20news-bydate.tar.gz"]
-
-
-def test_stopped_while_unpacking_leaves_nothing(monkeypatch, folder):  # noqa: F811
-    archive = packed(small_set())
-    offer(monkeypatch, archive)
-    unpack({"20news-bydate.tar.gz": archive}, folder)
-    read, seen = tarfile.TarFile.extractfile, []
-
-    def stop(tar, info):
-        seen.append(info)
-        if len(seen) == 10:
-            raise KeyboardInterrupt
-        return read(tar, info)
-
-    monkeypatch.setattr(tarfile.TarFile, "extractfile", stop)
-    with pytest.raises(KeyboardInterrupt):
-        datasets.newsgroups(GROUPS, full=True)
-    assert sorted(path.name for path in folder.iterdir()) == ["20news-bydate.tar.gz"]
-    assert_is_small_set(datasets.newsgroups(GROUPS, full=True))
 
 
 def test_without_a_network_the_error_says_what_to_do(monkeypatch, folder):  # noqa: F811
@@ -402,9 +386,9 @@ def test_without_a_network_the_error_says_what_to_do(monkeypatch, folder):  # no
         with pytest.raises(ConnectionError) as error:
             load(full=True)
         message = str(error.value)
-        assert message.startswith(f"{name} is missing. Looked in {folder} ")
+        assert message.startswith(f"{folder / name} is missing. Tried to download it:")
         assert "SCRATCHML_DATA" in message and "pass full=False" in message
-    assert not folder.exists()
+    assert files_below(folder) == []
 
 
 def test_folder_that_cannot_be_written(monkeypatch, tmp_path):
@@ -413,7 +397,7 @@ def test_folder_that_cannot_be_written(monkeypatch, tmp_path):
     monkeypatch.setenv("SCRATCHML_DATA", str(tmp_path / "file"))
     with serving({"news": archive}) as (mirror, _):
         offer(monkeypatch, archive, mirror + "news")
-        with pytest.raises(OSError, match=r"cannot be written .*SCRATCHML_DATA.*writable"):
+        with pytest.raises(ConnectionError, match=r"is missing.*\n.*Error: .*\n.*SCRATCHML_DATA"):
             datasets.newsgroups(GROUPS, full=True)
 
 
@@ -482,4 +466,4 @@ def test_real_posts_where_they_are():
     assert [len(y) for _, y in data] == [1069, 118, 790]
     assert np.mean([text.startswith("From: ") for text in data.test[0]]) > 0.95
     stripped = datasets.newsgroups(strip_headers=True, full=True)
-    assert not any(text.startswith("From: ") for text in stripped.test[0])
+    assert np.mean([text.startswith("From: ") for text in stripped.test[0]]) < 0.01  # forwarded
