@@ -13,7 +13,7 @@ from functools import reduce
 
 import numpy as np
 
-from .layers import Layer, check_dtype, he, softmax
+from .layers import Layer, check_dtype, check_floating, he, require, softmax
 from .training import predict
 
 BLOCK = 2**20  # numbers of im2col's matrix that Conv2d makes at a time: they stay in the cache
@@ -53,7 +53,12 @@ def col2im(cols, shape, kernel, stride=1, padding=0):
     Derived in notebooks/03_cnn.ipynb, section *im2col*.
     """
     kernel, stride, padding = _pairs(col2im, kernel, stride, padding)
+    check_floating("col2im", cols)
     padded = _pad(np.zeros(shape, cols.dtype), padding)
+    shifts = _shifts(padded, kernel, stride)
+    expected = len(padded) * len(shifts), shifts[0][0].size
+    require(cols.shape == expected,
+            f"col2im expects {expected} for images {shape}, got {cols.shape}")
     _scatter(cols, padded, kernel, stride)
     return _crop(padded, padding)
 
@@ -216,17 +221,19 @@ def local_probabilities(model, images, *, batch_size=None):
     Shapes: `(N, H, W, C)`, whole numbers 0..255 or floats, to `(N, classes)`, as LIME asks.
     `batch_size` defaults to what stays in the cache: a single image when it is large.
 
-    Raises ValueError when the model does not end with scores for each position.
+    Raises ValueError for images of another shape, and when the model does not end with scores for
+    each position.
 
     Derived in notebooks/03_cnn.ipynb, section *Real images*.
     """
+    require(images.ndim == 4 and images.size > 0,
+            f"local_probabilities expects images (N, H, W, C), got {images.shape}")
     x = images.transpose(0, 3, 1, 2)
     if np.issubdtype(x.dtype, np.integer):
         x = x.astype(np.float32) / 255
     scores = predict(model, x, batch_size=batch_size or max(1, BLOCK // images[0].size))
-    if scores.ndim != 4:
-        raise ValueError(f"local_probabilities expects scores (N, classes, h, w), the model "
-                         f"gives {scores.shape}: leave out its last layers")
+    require(scores.ndim == 4, "local_probabilities expects scores (N, classes, h, w), the model "
+                              f"gives {scores.shape}: leave out its last layers")
     return softmax(scores.transpose(0, 2, 3, 1)).mean(axis=(1, 2))
 
 

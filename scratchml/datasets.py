@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .layers import check_floating, require
 from .text import clean_text8, encode_characters
 
 _MNIST_FILES = {  # name of the complete set's file -> its checksum
@@ -380,10 +381,14 @@ def photo_regions(height, width):
 def shrink(image, height):
     """A photograph `(H, W, 3)` uint8 at another height, its shape kept: `(height, w, 3)` uint8.
 
+    Raises ValueError for anything but uint8 `(H, W, 3)`.
+
     Derived in notebooks/03_cnn.ipynb, section *Real images*.
     """
     from skimage.transform import resize
 
+    require(image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.size,
+            f"shrink expects uint8 (H, W, 3), got {image.dtype} {image.shape}")
     size = height, round(image.shape[1] * height / image.shape[0])
     return np.rint(255 * resize(image, size, anti_aliasing=True)).astype(np.uint8)
 
@@ -408,6 +413,7 @@ def vary_photos(x, rng):
 
     Derived in notebooks/03_cnn.ipynb, section *Real images*.
     """
+    _check_patches("vary_photos", x)
     shape = len(x), 1, 1, 1
     brightness = rng.uniform(0.75, 1.25, shape).astype(x.dtype)
     x = np.clip(np.where(rng.random(shape) < 0.5, x, x[..., ::-1]) * brightness, 0, 1)
@@ -422,6 +428,7 @@ def hide_parts(x, rng, everything=False):
 
     Derived in notebooks/03_cnn.ipynb, section *Real images*.
     """
+    _check_patches("hide_parts", x)
     rows, columns = (np.linspace(-0.5, 0.5, n) for n in x.shape[2:])
     angle = rng.uniform(0, 2 * np.pi, (2, len(x), 1, 1, 1))
     offset = rng.uniform(-0.3, 0.3, angle.shape)
@@ -433,6 +440,11 @@ def hide_parts(x, rng, everything=False):
         colour = np.where(grey, x.dtype.type(0.5), colour)
         x = np.where(part & (everything | (rng.random(size.shape) < 0.5)), colour, x)
     return x
+
+
+def _check_patches(name, x):
+    require(x.ndim == 4, f"{name} expects patches (N, C, H, W), got {x.shape}")
+    check_floating(name, x)
 
 
 def _with_blank(x, rng):

@@ -121,7 +121,7 @@ def code_lines(path):
                for number, line in enumerate(source.splitlines(), start=1))
 
 
-# What stands around the mathematics: reading data, drawing, the bridge to PyTorch, the list of names.
+# Around the mathematics: reading data, drawing, the bridge to PyTorch, the list of names.
 AROUND = {"datasets.py", "plots.py", "interop.py", "__init__.py"}
 
 
