@@ -175,7 +175,7 @@ class AvgPool2d(_Pool2d):
     Shapes: `(N, C, H, W)` to `(N, C, oh, ow)`, sizes as in `Conv2d`. `stride` defaults to the
     kernel; padding counts as zeros, as in PyTorch. Raises as `MaxPool2d`.
 
-    Derived in notebooks/03_cnn.ipynb, section *Pooling* (LeCun et al., 1989).
+    Derived in notebooks/03_cnn.ipynb, section *Pooling* (LeCun et al., 1990).
     """
 
     def forward(self, x):

@@ -24,15 +24,15 @@ class Part(NamedTuple):
 
 COURSE = (
     Part("00_intro", 15, "say what *deep* means, and show why deep networks failed, then worked",
-         10, 200),
+         11, 171),
     Part("01_nn", 45, "derive, write, check, train and tune a neural network that reads digits",
-         30, 300),
+         30, 176),
     Part("02_rnn", 45, "backpropagate through time, and classify and generate text",
-         45, 400),
+         49, 334),
     Part("03_cnn", 45, "derive convolution and its gradient, and see what a network sees",
          90, 650),
     Part("04_lime", 30, "explain any model's predictions with LIME, and measure the explanation",
-         25, 400),
+         21, 432),
 )
 
 
