@@ -30,7 +30,7 @@ COURSE = (
     Part("02_rnn", 45, "backpropagate through time, and classify and generate text",
          49, 334),
     Part("03_cnn", 45, "derive convolution and its gradient, and see what a network sees",
-         90, 650),
+         59, 562),
     Part("04_lime", 30, "explain any model's predictions with LIME, and measure the explanation",
          21, 432),
 )
