@@ -27,5 +27,7 @@ from .lime import (
     sample_masks, mask_distance, exponential_kernel, fit_surrogate, Surrogate, Explanation,
     explain_image, explain_text, explain_tabular, superpixels, grid_segments, pick,
 )
-from .faithfulness import deletion_insertion, stability, randomised_weights, recovery
+from .faithfulness import (
+    deletion_insertion, stability, randomised_weights, shuffled_weights, recovery,
+)
 from . import datasets

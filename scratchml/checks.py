@@ -94,10 +94,9 @@ def same_steps(mine, reference, *, rng, steps=10, tolerance=1e-10):
     for t, (step, right) in enumerate(zip(*walks, strict=True)):
         if not np.allclose(step, right, rtol=tolerance, atol=tolerance):
             where = _worst(step, right)
-            raise CheckFailed(
-                f"{name}: step {t + 1} is wrong, worst at {where}: yours {step[where]:.6g}, the "
-                f"library's {right[where]:.6g}. "
-                f"{_diagnose_step(mine, reference, t, step, right, gradients)}")
+            raise CheckFailed(f"{name}: step {t + 1} is wrong, worst at {where}: yours "
+                              f"{step[where]:.6g}, the library's {right[where]:.6g}. "
+                              f"{_diagnose_step(mine, reference, t, step, right, gradients)}")
     print(f"✓ {name} walks with the library's {_name(reference)}: {steps} steps")
 
 
@@ -142,13 +141,11 @@ def _check_slopes(layer, x, args, rng, tolerance, limit):
         slopes, diagonal = _slopes(layer, x, args, key, dy, rng, limit)
         numerical = slopes.mean(axis=0)
         numerical[np.abs(numerical) < 1e-9] = 0.0
-        _require(_size(numerical) or not mine.any(),
-                 f"{name}: backward gives {key} a gradient, but forward does not depend on {key}: "
-                 "a term never reaches the loss.")
-        _require(_size(numerical),
-                 f"{name}: nothing to check. The gradient of {key} is zero everywhere, so "
-                 "right and wrong look alike: take a batch of several different examples, "
-                 "or other weights.")
+        _require(_size(numerical) or not mine.any(), f"{name}: backward gives {key} a gradient, "
+                 f"but forward does not depend on {key}: a term never reaches the loss.")
+        _require(_size(numerical), f"{name}: nothing to check. The gradient of {key} is zero "
+                 "everywhere, so right and wrong look alike: take a batch of several different "
+                 "examples, or other weights.")
         if mine.shape == numerical.shape:
             slack = tolerance * _size(numerical)
             between = (mine >= slopes.min(0) - slack) & (mine <= slopes.max(0) + slack)

@@ -70,7 +70,8 @@ class _Windows(Layer):
         self.kernel, self.stride, self.padding = _pairs(type(self), kernel, stride, padding)
 
     def __repr__(self):
-        channels = "{1} -> {0}, ".format(*self.params["W"].shape) if self.params else ""
+        W = self.params.get("W")
+        channels = "" if W is None else f"{W.shape[1]} -> {W.shape[0]}, "
         return (f"{type(self).__name__}({channels}kernel {self.kernel}, stride {self.stride}, "
                 f"padding {self.padding})")
 
@@ -112,14 +113,15 @@ class Conv2d(_Windows):
         return self._keep(y.reshape(len(W), oh, ow, len(x)).transpose(3, 0, 1, 2), padded)
 
     def backward(self, dy):
-        padded, (c_out, *shape) = self._kept(dy), self.params["W"].shape
-        W, dys = self.params["W"].reshape(c_out, -1), _pad(dy).reshape(c_out, -1)
-        dWT, dpadded = np.zeros_like(W.T), np.zeros_like(padded) if self.needs_dx else None
+        padded, W = self._kept(dy), self.params["W"]
+        flat, dys = W.reshape(len(W), -1), _pad(dy).reshape(len(W), -1)
+        dWT = np.zeros_like(flat.T)
+        dpadded = np.zeros_like(padded) if self.needs_dx else None
         for here, rows in self._blocks(padded.shape, *dy.shape[2:]):
             dWT += _gather(padded[:, rows], self.kernel, self.stride) @ dys[:, here].T
             if self.needs_dx:
-                _scatter(W.T @ dys[:, here], dpadded[:, rows], self.kernel, self.stride)
-        self.grads = {"W": dWT.T.reshape(c_out, *shape), "b": dys.sum(axis=1)}
+                _scatter(flat.T @ dys[:, here], dpadded[:, rows], self.kernel, self.stride)
+        self.grads = {"W": dWT.T.reshape(W.shape), "b": dys.sum(axis=1)}
         return _crop(dpadded, self.padding) if self.needs_dx else None
 
     def _blocks(self, shape, oh, ow):
@@ -134,8 +136,8 @@ class Conv2d(_Windows):
 class _Pool2d(_Windows):
     def __init__(self, kernel, *, stride=None, padding=0):
         super().__init__(kernel, kernel if stride is None else stride, padding)
-        if any(2 * p > k for p, k in zip(self.padding, self.kernel, strict=True)):
-            raise ValueError(f"{self} expects a padding of at most half the kernel")
+        require(all(2 * p <= k for p, k in zip(self.padding, self.kernel, strict=True)),
+                f"{self} expects a padding of at most half the kernel")
 
 
 class MaxPool2d(_Pool2d):
@@ -229,7 +231,7 @@ def local_probabilities(model, images, *, batch_size=None):
     require(images.ndim == 4 and images.size > 0,
             f"local_probabilities expects images (N, H, W, C), got {images.shape}")
     x = images.transpose(0, 3, 1, 2)
-    if np.issubdtype(x.dtype, np.integer):
+    if x.dtype.kind in "iu":
         x = x.astype(np.float32) / 255
     scores = predict(model, x, batch_size=batch_size or max(1, BLOCK // images[0].size))
     require(scores.ndim == 4, "local_probabilities expects scores (N, classes, h, w), the model "
@@ -276,14 +278,14 @@ def _scatter(cols, padded, kernel, stride):
 
 def _pairs(owner, kernel, stride, padding):
     """Each as a pair of whole numbers, or a ValueError about the wrong one."""
-    named = {"kernel": (kernel, 1), "stride": (stride, 1), "padding": (padding, 0)}
-    for what, (value, least) in named.items():
+    pairs = []
+    for what, value, low in [("kernel", kernel, 1), ("stride", stride, 1), ("padding", padding, 0)]:
         pair = tuple(value) if np.iterable(value) else (value, value)
-        if len(pair) != 2 or not all(isinstance(n, (int, np.integer)) and n >= least for n in pair):
-            raise ValueError(f"{owner.__name__} expects a {what} of at least {least}, a whole "
+        if len(pair) != 2 or not all(isinstance(n, (int, np.integer)) and n >= low for n in pair):
+            raise ValueError(f"{owner.__name__} expects a {what} of at least {low}, a whole "
                              f"number or a pair (rows, columns), got {value!r}")
-        named[what] = pair
-    return named.values()
+        pairs.append(pair)
+    return pairs
 
 
 def _check_images(layer, x, kernel=(1, 1), padding=(0, 0), channels=None):
@@ -294,6 +296,4 @@ def _check_images(layer, x, kernel=(1, 1), padding=(0, 0), channels=None):
     if h < kernel[0] or w < kernel[1]:
         raise ValueError(f"{layer}: a kernel of {kernel[0]}x{kernel[1]} does not fit into images "
                          f"of {h}x{w}, padding included: x is {x.shape}")
-    if not np.issubdtype(x.dtype, np.floating):
-        raise TypeError(f"{layer} expects floating-point images, got {x.dtype}: "
-                        "pass x.astype(np.float32)")
+    check_floating(layer, x)

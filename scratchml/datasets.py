@@ -3,7 +3,7 @@
 Each loader returns a `Dataset` of three parts. By default it reads the embedded set in `data/`:
 offline, and the same on every machine. With `full=True`, or `SCRATCHML_FULL=1` in the environment,
 it reads the complete set, found under `SCRATCHML_DATA` (default `data/downloads/`) or fetched into
-it. Every file of it is checked against a known checksum before it is read, every time; nothing is
+it. What is published packed is checked against a known checksum each time it is read; nothing is
 ever unpickled. `data/README.md` lists sources, licences and checksums.
 """
 
@@ -21,6 +21,7 @@ import numpy as np
 
 from .layers import check_floating, require
 from .text import clean_text8, encode_characters
+from .training import progress_bar
 
 _MNIST_FILES = {  # name of the complete set's file -> its checksum
     "train-images-idx3-ubyte.gz": "md5:f68b3c2dcbeaaa9fbdd348bbdeb94873",
@@ -49,6 +50,7 @@ class Dataset(NamedTuple):
 
     Train on `train`, choose with `validation`, report on `test`, once. The parts of `text8`, which
     has no labels, are x alone.
+
     Derived in notebooks/01_nn.ipynb, section *Digits, and a baseline to beat*.
     """
 
@@ -108,8 +110,8 @@ def newsgroups(groups=("sci.space", "rec.autos"), strip_headers=False, full=None
 
     Embedded: 1,000 / 200 / 300 posts written for this course in the form of two newsgroups; no
     real person wrote any of them. Complete: the real 20 newsgroups, split by date; validation is
-    the last tenth of each group's training posts. `strip_headers` leaves the body of each post
-    only, see `strip_post`.
+    the last tenth of each group's training posts. `strip_headers` leaves only the body of each
+    post, see `strip_post`.
 
     Raises ValueError for a group that is not there and for an archive that is damaged or unsafe,
     ConnectionError when the complete set is neither on disk nor to be downloaded.
@@ -117,8 +119,8 @@ def newsgroups(groups=("sci.space", "rec.autos"), strip_headers=False, full=None
     Derived in notebooks/02_rnn.ipynb, section *A text classifier*. Lang, *NewsWeeder* (1995).
     """
     posts = _real_posts(groups) if use_full(full) else _embedded("posts.jsonl", _read_posts)
-    if isinstance(groups, str) or not groups or not set(groups) <= set(posts):
-        raise ValueError(f"newsgroups expects some of the groups {sorted(posts)}, got {groups!r}")
+    require(not isinstance(groups, str) and groups and set(groups) <= set(posts),
+            f"newsgroups expects some of the groups {sorted(posts)}, got {groups!r}")
     parts = zip(*(posts[group] for group in groups), strict=True)  # the texts of each group
     return Dataset(*(_shuffled(texts, strip_headers) for texts in parts))
 
@@ -129,7 +131,7 @@ def strip_post(text):
     The header ends at the first empty line. Quoted lines begin with `>`, `|` or `:`, the line
     before them names an author (`... writes:`), and a line of dashes begins the signature.
 
-    Derived in notebooks/02_rnn.ipynb, section *Explain*.
+    Derived in notebooks/02_rnn.ipynb, section *A text classifier*.
     """
     lines = text.replace("\r\n", "\n").partition("\n\n")[2].split("\n")
     ends = [i for i, line in enumerate(lines) if _SIGNATURE.fullmatch(line)]
@@ -155,7 +157,7 @@ def text8(full=None):
     if not path.exists():
         part = path.with_name(f"{path.name}.{os.getpid()}.part")  # renamed when it is whole
         with zipfile.ZipFile(_complete("text8.zip", _TEXT8_URLS, _TEXT8_HASH)) as archive:
-            # In ASCII, the space is 32 and a..z are 97..122: five bits are the ids.
+            # The rule of encode_characters, without a string of 100 million characters.
             part.write_bytes(np.frombuffer(archive.read("text8"), np.uint8) & 31)
         part.replace(path)
     ids = np.memmap(path, np.uint8, mode="r")
@@ -165,8 +167,8 @@ def text8(full=None):
 def references(name):
     """Frozen results of other libraries on our inputs: dict of arrays from data/references.
 
-    `make references` computes them with PyTorch or scikit-learn; the tests compare with them
-    where those libraries are not installed.
+    `make references` computes them with PyTorch, scikit-learn or lime; notebooks and tests compare
+    with them where those libraries are not installed.
     """
     return _embedded(f"references/{name}.npz", _read_npz, "run `make references`, with PyTorch")
 
@@ -274,21 +276,20 @@ def _complete(name, urls, known_hash, folders=(".",)):
     Raises ValueError for a damaged file, ConnectionError when no url works, saying why.
     """
     import pooch
-    from tqdm.auto import tqdm
 
     places = [_downloads_folder() / folder / name for folder in folders]
     algorithm, expected = known_hash.split(":")
     for path in filter(Path.exists, places):
-        if (found := pooch.file_hash(path, algorithm)) != expected:
+        found = pooch.file_hash(path, algorithm)
+        if found != expected:
             raise ValueError(f"{path} is damaged: expected {algorithm} {expected}, found {found}. "
                              f"Delete it and run again to download it anew. {_HELP}")
         return path
     path, tried = places[0], []
     pooch.get_logger().setLevel("ERROR")
-    off = os.environ.get("TQDM_DISABLE", "0") not in ("", "0")  # bars in notebooks forget it
     for url in urls:
         # pooch puts the true total in; a bar without any would count as no bar.
-        with tqdm(total=1, desc=name, unit="B", unit_scale=True, leave=False, disable=off) as bar:
+        with progress_bar(1, desc=name, unit="B", unit_scale=True) as bar:
             fetch = pooch.HTTPDownloader(progressbar=bar, chunk_size=2**16)
             try:
                 pooch.retrieve(url, known_hash, name, path.parent, downloader=fetch)

@@ -10,7 +10,8 @@ from itertools import combinations
 
 import numpy as np
 
-from .lime import predict_masks, require
+from .layers import require
+from .lime import predict_masks
 
 
 class Curves(namedtuple("Curves", "deletion insertion random deletion_area insertion_area "
@@ -57,7 +58,9 @@ class Similarity(namedtuple("Similarity", "jaccard rank_correlation weights")):
 def stability(explain, *, seeds=range(10), k=5, label=None):
     """Does another seed tell the same story? `explain(seed)` returns an explanation.
 
-    Derived in notebooks/04_lime.ipynb, section *How good is an explanation?*.
+    Compares all pairs. Raises ValueError for fewer than two seeds.
+
+    Derived in notebooks/04_lime.ipynb, section *Does it work?*.
     """
     explanations = [explain(seed) for seed in seeds]
     c = explanations[0].label(label)
@@ -71,7 +74,8 @@ def randomised_weights(explain, predict, randomised, *, k=5, label=None):
     `explain(predict)` returns an explanation; `randomised` yields the `predict` of models with
     random weights, such as `shuffled_weights(...)`. Compare the similarity, of the true model's
     explanation to each of theirs, with that of `stability`. Signs are kept, as the sizes are alike
-    for any model: where an image is empty all weights are near 0.
+    for any model: where an image is empty all weights are near 0. Raises ValueError when
+    `randomised` yields nothing.
 
     Derived in notebooks/04_lime.ipynb, section *How good is an explanation?* (Adebayo et al.,
     2018).
@@ -102,7 +106,7 @@ def shuffled_weights(predict, parameters, *, rng, repeats=5):
 
 
 def _similarity(pairs, k, weights):
-    require(pairs, "there is nothing to compare: give at least two seeds, or one model")
+    require(pairs, "stability expects at least two seeds, randomised_weights at least one model")
     heaviest = [[set(np.argsort(-np.abs(w), kind="stable")[:k]) for w in pair] for pair in pairs]
     jaccard = [len(a & b) / len(a | b) for a, b in heaviest]
     correlation = [np.corrcoef(_ranks(a), _ranks(b))[0, 1] for a, b in pairs]
@@ -125,7 +129,7 @@ def recovery(explanation, planted, *, k=None, label=None):
     `planted` are names, as in `explanation.names`; `k` defaults to their number. Raises ValueError
     when nothing is planted or a name is unknown.
 
-    Derived in notebooks/04_lime.ipynb, section *How good is an explanation?*.
+    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
     """
     planted = set(planted)
     require(planted and planted <= set(explanation.names), "recovery expects planted names out of "

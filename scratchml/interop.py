@@ -91,7 +91,8 @@ def _there(layer, *children):
 
 
 def _back(kind, rng, module, *children):
-    if any(getattr(module, "bias", True) is no for no in (None, False)):
+    bias = getattr(module, "bias", True)
+    if bias is None or bias is False:  # of a Linear; of an RNN
         raise ValueError(f"from_torch: {module} has no bias, ours always has one")
     options = {ours: getattr(module, theirs) for ours, theirs in LAYERS[kind].items()}
     if LAYERS[kind] is WINDOW:  # numbers become pairs, "same" an error
@@ -99,9 +100,9 @@ def _back(kind, rng, module, *children):
     p = [p.detach().cpu().numpy().copy() for p in module.parameters(recurse=False)]
     p = [a.T if kind in TRANSPOSED else a for a in p]
     if kind in CELLS and len(p) >= 4:
-        own = len(p[2]) - len(p[1]) * (kind is GRU)  # from there on b_hh is b_hn
+        own = len(p[2]) - (len(p[1]) if kind is GRU else 0)  # from there on b_hh is b_hn
         p[2][:own] += p[3][:own]
-        p[3:] = [p[3][own:]] * (kind is GRU)
+        p[3:] = [p[3][own:]] if kind is GRU else []
     names = ("W_xh", "W_hh", "b", "b_hn") if kind in CELLS else ("W", "b")
     layer = kind.__new__(kind)
     vars(layer).update(options, layers=children, params=dict(zip(names, p, strict=False)))

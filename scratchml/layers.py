@@ -25,7 +25,8 @@ class Layer:
     A layer with weights assigns `self.params = {"W": ..., "b": ...}` in `__init__`, and
     `self.grads`, with the same names and shapes, in `backward`. Gradients are assigned, never
     accumulated. Neither `forward` nor `backward` changes the array it is given. Call `backward`
-    once per `forward`.
+    once per `forward`: without one it raises RuntimeError, for a `dy` of another shape than `y`'s,
+    or of whole numbers, ValueError.
 
     Nobody needs the gradient with respect to the data. Set `needs_dx = False` on the first layer
     with weights, and its `backward` saves that work and returns None.
@@ -101,9 +102,9 @@ class Sequential(Layer):
     """Layers one after the other: `y = f_L(... f_2(f_1(x)))`.
 
     `backward` is the chain rule: it hands `dy` through the same layers in reverse, down to a layer
-    that returns None because nothing below it learns.
+    that returns None because nothing below it learns. Raises TypeError for what is not a layer.
 
-    Derived in notebooks/01_nn.ipynb, section *Neuron, layer, forward pass*.
+    Derived in notebooks/01_nn.ipynb, section *Backpropagation*.
     """
 
     def __init__(self, *layers):
@@ -216,6 +217,8 @@ def sigmoid(x):
 class Sigmoid(Layer):
     """Squash each number into (0, 1): `y = 1 / (1 + exp(-x))`, so `dx = dy y (1 - y)`.
 
+    Raises TypeError for whole numbers.
+
     Derived in notebooks/01_nn.ipynb, section *Backpropagation*.
     """
 
@@ -231,6 +234,8 @@ class Sigmoid(Layer):
 
 class Tanh(Layer):
     """Squash each number into (-1, 1): `y = tanh(x)`, so `dx = dy (1 - y^2)`.
+
+    Raises TypeError for whole numbers.
 
     Derived in notebooks/01_nn.ipynb, section *Backpropagation*.
     """
@@ -284,6 +289,7 @@ def softmax(scores):
     """Turn scores into probabilities along the last axis: `p_i = exp(s_i) / sum_j exp(s_j)`.
 
     The largest score is subtracted first: it cancels, and nothing overflows.
+    Raises TypeError for whole numbers.
 
     Derived in notebooks/01_nn.ipynb, section *What to minimise: the loss*.
     """
@@ -315,6 +321,7 @@ class Dropout(Layer):
     """While training, silence each number with probability `p` and scale the rest by `1/(1-p)`.
 
     The scaling ("inverted" dropout) keeps the mean, so that `eval` has nothing to do.
+    Raises ValueError for `p` outside [0, 1).
 
     Derived in notebooks/01_nn.ipynb, section *Tuning* (Srivastava et al., 2014).
     """
@@ -338,9 +345,9 @@ class Dropout(Layer):
 
 
 class Flatten(Layer):
-    """Lay each example out as one row: `(N, ...)` becomes `(N, D)`.
+    """Lay each example out as one row: `(N, ...)` becomes `(N, D)`; `dx` gets the old shape back.
 
-    Derived in notebooks/01_nn.ipynb, section *Neuron, layer, forward pass*.
+    Derived in notebooks/01_nn.ipynb, section *Digits, and a baseline to beat*.
     """
 
     def forward(self, x):

@@ -9,7 +9,6 @@ import html
 import warnings
 from collections import namedtuple
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
@@ -139,9 +138,9 @@ def fit_surrogate(Z, Y, weights, *, alpha=1.0, features=None, select="auto", pai
     Z, Y, w = (np.asarray(a, np.float64) for a in (Z, Y, weights))
     finite = all(np.isfinite(a).all() for a in (Z, Y, w))
     require((Z.ndim, Y.ndim, w.ndim) == (2, 2, 1) and len(Z) == len(Y) == len(w) > 0 and finite
-            and min(alpha, w.min()) >= 0 < w.sum(), "fit_surrogate expects finite Z (n, d), Y (n, "
-            "classes) and weights (n,), alpha >= 0 and weights all >= 0 and not all 0, got "
-            f"{Z.shape}, {Y.shape}, {w.shape} and alpha {alpha}")
+            and alpha >= 0 and w.min() >= 0 and w.sum() > 0,
+            "fit_surrogate expects finite Z (n, d), Y (n, classes), weights (n,) all >= 0, not all "
+            f"0, and alpha >= 0, got {Z.shape}, {Y.shape}, {w.shape} and alpha {alpha}")
     share = w / w.sum()
     centre, level = share @ Z, share @ Y
     X, R = np.sqrt(w)[:, None] * (Z - centre), np.sqrt(w)[:, None] * (Y - level)
@@ -227,7 +226,7 @@ def predict_masks(predict, perturb, Z, *, batch_size=256, progress=False):
     """
     require(batch_size >= 1, f"predict_masks expects a batch_size of at least 1, got {batch_size}")
     out = None
-    with closing(progress_bar(len(Z), progress)) as bar:
+    with progress_bar(len(Z), progress) as bar:
         for start in range(0, len(Z), batch_size):
             batch = perturb(Z[start : start + batch_size], out)
             out = batch if out is None else out
@@ -431,9 +430,8 @@ def explain_image(predict, image, *, segments=None, fill="mean", n_samples=1000,
     """
     image = _image("explain_image", image).copy()
     segments = np.asarray(superpixels(image) if segments is None else segments)
-    require(segments.shape == image.shape[:2] and segments.dtype.kind in "ui",
-            f"explain_image expects integer segments {image.shape[:2]}, "
-            f"got {segments.dtype} {segments.shape}")
+    require(segments.shape == image.shape[:2] and segments.dtype.kind in "iu", "explain_image "
+            f"expects integer segments {image.shape[:2]}, got {segments.dtype} {segments.shape}")
     names, segments = np.unique(segments, return_inverse=True)
     Z = sample_masks(n_samples, len(names), rng=np.random.default_rng(seed), design=design)
     perturb = partial(blend, image, _hidden(image, segments, fill), segments)
@@ -461,8 +459,8 @@ def _hidden(image, segments, fill):
     with np.errstate(all="ignore"):  # what the image's dtype cannot hold is refused, not told
         require(colour.dtype.kind in "uif" and colour.shape in ((), image.shape[2:], image.shape)
                 and np.allclose(colour.astype(image.dtype), colour, rtol=1e-3, atol=0),
-                f"fill must be 'mean', a colour or an image like {image.dtype} {image.shape}, "
-                f"got {fill!r}")
+                "explain_image expects fill to be 'mean', a colour or an image like "
+                f"{image.dtype} {image.shape}, got {fill!r}")
     return np.full_like(image, colour)
 
 
@@ -490,7 +488,7 @@ def grid_segments(image, cells=7):
 
     Raises ValueError for another shape than `(H, W)` or `(H, W, 3)`, and NaN.
 
-    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
+    Derived in notebooks/04_lime.ipynb, section *Perturb, weigh, fit*.
     """
     shape = _image("grid_segments", image).shape[:2]
     row, column = (np.arange(n) * min(cells, n) // n for n in shape)

@@ -12,6 +12,8 @@ from .layers import check_floating, sigmoid
 class Loss:
     """The contract: `forward(scores, target) -> float`, then `backward() -> dscores`.
 
+    `backward` without a `forward` before it raises RuntimeError.
+
     Derived in notebooks/01_nn.ipynb, section *What to minimise: the loss*.
     """
 
@@ -54,7 +56,8 @@ def check_scores(loss, scores):
 class MSELoss(Loss):
     """Mean squared error over all numbers: `L = mean (s - t)^2`, so `ds = 2 (s - t) / size`.
 
-    Shapes: scores and target alike, any shape. Raises ValueError when they differ.
+    Shapes: scores and target alike, any shape. Raises ValueError when they differ or are empty,
+    TypeError for scores that are whole numbers; so do the losses below.
 
     Derived in notebooks/01_nn.ipynb, section *What to minimise: the loss*.
     """
@@ -115,7 +118,8 @@ class BCEWithLogitsLoss(Loss):
     """Cross-entropy for yes-or-no scores: `L = -mean (t log p + (1 - t) log(1 - p))`.
 
     Here `p = sigmoid(s)`, and `ds = (p - t) / size`. Computed as `max(s, 0) - s t +
-    log(1 + exp(-|s|))`, which cannot overflow. Shapes: scores and target alike, target in [0, 1].
+    log(1 + exp(-|s|))`, which cannot overflow. Shapes: scores and target alike, target in [0, 1];
+    else it raises ValueError.
 
     Derived in notebooks/01_nn.ipynb, section *What to minimise: the loss*.
     """

@@ -17,6 +17,9 @@ class Optimizer:
     `lr` is the learning rate: the step length for one unit of gradient. One optimizer trains one
     model: it remembers momenta and the like by the parameters' names.
 
+    Raises ValueError for a learning rate of 0 or less, for a second model and for a gradient of
+    another shape than its parameter's, RuntimeError when a gradient is missing.
+
     Derived in notebooks/01_nn.ipynb, section *Optimizers*.
     """
 
@@ -48,8 +51,7 @@ class Optimizer:
 
 
 def remembered(state, p, *names):
-    """The arrays that `state` keeps under these names from step to step: zeros like `p` at first.
-    """
+    """The arrays that `state` keeps under these names: zeros like `p` before the first step."""
     if not state:
         state.update({name: np.zeros_like(p) for name in names})
     return [state[name] for name in names]
@@ -59,6 +61,7 @@ class SGD(Optimizer):
     """Downhill, `p <- p - lr g`; with momentum `v <- momentum v + g` and `p <- p - lr v`.
 
     `nesterov` looks ahead: it steps along `g + momentum v` instead of `v`.
+    Raises ValueError for a momentum outside [0, 1), and for `nesterov` without momentum.
 
     Derived in notebooks/01_nn.ipynb, section *Optimizers* (Robbins and Monro, 1951; Polyak, 1964;
     Nesterov, 1983; in this form Sutskever et al., 2013).
@@ -142,7 +145,7 @@ class Adam(Optimizer):
 def gradient_norm(model):
     """The length of all gradients of the model laid end to end: `sqrt(sum g^2)`.
 
-    Derived in notebooks/01_nn.ipynb, section *Optimizers*.
+    Derived in notebooks/02_rnn.ipynb, section *Vanishing and exploding gradients*.
     """
     return math.sqrt(sum(float(np.vdot(g, g)) for g in model.gradients().values()))
 
@@ -150,12 +153,13 @@ def gradient_norm(model):
 def clip_gradients(model, max_norm):
     """Shorten the gradients in place so that their common norm is at most `max_norm`.
 
-    The direction stays. Returns the norm before clipping.
+    The direction stays. Returns the norm before clipping. Raises ValueError unless `max_norm` is
+    above 0.
 
-    Derived in notebooks/01_nn.ipynb, section *Optimizers* (Pascanu, Mikolov and Bengio, 2013).
+    Derived in notebooks/02_rnn.ipynb, section *Vanishing and exploding gradients* (Pascanu,
+    Mikolov and Bengio, 2013).
     """
-    if not max_norm > 0:
-        raise ValueError(f"clip_gradients expects max_norm > 0, got {max_norm}")
+    require(max_norm > 0, f"clip_gradients expects max_norm > 0, got {max_norm}")
     norm = gradient_norm(model)
     if norm > max_norm:
         for g in model.gradients().values():

@@ -16,13 +16,13 @@ from matplotlib import ticker
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
 
-from .layers import softmax
+from .layers import require, softmax
+from .lime import AGAINST, FOR
 
 # Okabe and Ito (2008), without yellow, which fades on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#000000")
+COLOURS = (FOR, AGAINST, "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#000000")
 MARKERS = "os^DvP*"
 SIGNED = "RdBu_r"  # red positive, white zero, blue negative
-FOR, AGAINST = COLOURS[:2]
 EVIDENCE = LinearSegmentedColormap.from_list("evidence", [AGAINST, "#f7f7f7", FOR])
 RIGHT, WRONG, QUIET = "#333333", COLOURS[1], "#666666"
 
@@ -65,8 +65,7 @@ def worst_mistakes(images, labels, scores, k=20, *, columns=10, title="", ax=Non
     labels, p = np.asarray(labels), softmax(np.asarray(scores, float))
     guess = p.argmax(1)
     wrong = np.flatnonzero(guess != labels)
-    if not len(wrong):
-        raise ValueError(f"no mistakes to show among {len(labels)} predictions")
+    require(len(wrong), f"worst_mistakes finds no mistakes among {len(labels)} predictions")
     worst = wrong[np.argsort(p[wrong, labels[wrong]], kind="stable")][:k]
     captions = [f"{labels[i]} → {guess[i]}\n{p[i, guess[i]]:.0%}" for i in worst]
     return digits(images[worst], captions, columns=columns, title=title, ax=ax)
@@ -124,16 +123,16 @@ def decision_boundary(predict, x, y, *, classes=("class 0", "class 1"), title=""
 
     predict((M, 2)) -> probabilities of class 1, (M,) or (M, 1), or decisions.
     x (N, 2), y (N,) of 0 and 1: the examples, each class with its own colour and marker.
+    Raises ValueError when predict gives anything but numbers in [0, 1].
     """
     x, y = np.asarray(x), np.asarray(y)
     low, high = x.min(0), x.max(0)
     margin = 0.25 * np.where(high > low, high - low, 1)
     across, up, points = _plane(low - margin, high + margin)
-    dtype = x.dtype if np.issubdtype(x.dtype, np.floating) else np.float32
+    dtype = x.dtype if x.dtype.kind == "f" else np.float32
     p = np.asarray(predict(points.astype(dtype)), float).reshape(len(up), len(across), 1)
-    if p.min() < 0 or p.max() > 1:
-        raise ValueError("decision_boundary expects probabilities from predict, got values from "
-                         f"{p.min():.3g} to {p.max():.3g}: put a sigmoid around the scores")
+    require(0 <= p.min() and p.max() <= 1, "decision_boundary expects probabilities from predict, "
+            f"got {p.min():.3g} to {p.max():.3g}: put a sigmoid around the scores")
     ax = _axes(ax, (5, 4))
     ink = 1 - np.array([to_rgb(colour) for colour in COLOURS[:2]])
     ax.imshow(1 - 0.45 * np.concatenate([1 - p, p], -1) @ ink,  # 45 % colour, 55 % paper

@@ -105,7 +105,8 @@ class Recurrent(Layer):
         raise NotImplementedError(f"{self} needs a step_backward(da, kept, h, dh)")
 
     def forward(self, x, mask=None, state=None):
-        (D, H), W = (len(self.params[name]) for name in ("W_xh", "W_hh")), self._pack()
+        D, H = len(self.params["W_xh"]), len(self.params["W_hh"])
+        W = self._pack()
         if x.ndim != 3 or x.shape[2] != D or x.shape[1] == 0:
             raise ValueError(f"{self} expects (N, T, {D}) with T > 0, got {x.shape}")
         N, T = x.shape[:2]
@@ -322,7 +323,8 @@ class TextClassifier(Layer):
                  pooling="mean", rng, dtype=np.float32):
         require(pooling in ("mean", "last"),
                 f"TextClassifier expects pooling 'mean' or 'last', got {pooling!r}")
-        self.pooling = pooling  # small vectors: a rare word weighs little until it is learned
+        self.pooling = pooling
+        # Small vectors, by the scale: a rare word weighs little until it is learned.
         self.layers = reader(vocabulary_size, embedding, hidden, classes, cell, rng=rng,
                              dtype=dtype, padding=PADDING, scale=0.1)
 
@@ -438,8 +440,9 @@ def generate(model, prompt, n, temperature=1.0, *, rng):
 
     Derived in notebooks/02_rnn.ipynb, section *A character model*.
     """
-    ids, state, drawn, mode = np.atleast_2d(prompt), None, [], model.training
+    ids, state, drawn = np.atleast_2d(prompt), None, []
     require(ids.size, "generate expects a prompt of at least one character")
+    mode = model.training
     model.eval()
     for _ in range(n):
         scores, state = model.forward(ids, state), model.state

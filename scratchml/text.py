@@ -41,6 +41,7 @@ class Vocabulary:
 
     Give it the training texts only: a model must not know which words the test will bring.
     `size` limits the number of ids, the two special ones included.
+    Raises TypeError for a single text, ValueError for a size below 2.
 
     Derived in notebooks/02_rnn.ipynb, section *A text classifier*.
     """
@@ -86,8 +87,7 @@ def pad(sequences, length=None):
     Derived in notebooks/02_rnn.ipynb, section *A text classifier*.
     """
     sequences = [check_ids("pad", ids) for ids in sequences]
-    if length is None:
-        length = max(1, max(map(len, sequences), default=0))
+    length = max([1, *map(len, sequences)]) if length is None else length
     require(length >= 1, f"pad expects a length of at least 1, got {length}")
     rows = np.full((len(sequences), length), PADDING)
     for row, ids in zip(rows, sequences, strict=True):
@@ -116,8 +116,8 @@ def encode_characters(text):
     strange = sorted(set(text) - set(ALPHABET))
     require(not strange, f"encode_characters expects a to z and space, got {strange[:5]}: "
                          "use clean_text8 first")
-    codes = np.frombuffer(text.encode("ascii"), np.uint8)
-    return np.where(codes == ord(" "), 0, codes - (ord("a") - 1)).astype(np.uint8)
+    # In ASCII, the space is 32 and a..z are 97..122: the last five bits are the ids.
+    return np.frombuffer(text.encode("ascii"), np.uint8) & 31
 
 
 def decode_characters(ids):
@@ -146,6 +146,9 @@ def windows(ids, batch_size, steps):
             "take a smaller batch_size or fewer steps")
     width = (len(ids) - 1) // batch_size  # of one row
     K = width // steps
-    rows = (ids[i : i + batch_size * width].reshape(batch_size, width) for i in (0, 1))
-    return tuple(row[:, : K * steps].reshape(batch_size, K, steps).swapaxes(0, 1).reshape(-1, steps)
-                 for row in rows)
+
+    def cut(ids):
+        rows = ids[: batch_size * width].reshape(batch_size, width)[:, : K * steps]
+        return rows.reshape(batch_size, K, steps).swapaxes(0, 1).reshape(-1, steps)
+
+    return cut(ids[:-1]), cut(ids[1:])

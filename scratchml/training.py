@@ -7,6 +7,7 @@ parameters. `fit` repeats it over shuffled batches and writes down what happened
 import math
 import os
 import warnings
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,6 +74,8 @@ class Callback:
 class EarlyStopping(Callback):
     """Stop when the watched number has not improved for `patience` epochs; keep the best weights.
 
+    Raises ValueError when `fit` does not record `watch`.
+
     Derived in notebooks/01_nn.ipynb, section *Train properly* (Prechelt, 1998).
     """
 
@@ -116,7 +119,10 @@ class Schedule(Callback):
 
 
 def cosine(lr):
-    """A rate for `Schedule`: from `lr` towards 0 along half a cosine (Loshchilov, Hutter, 2017)."""
+    """A rate for `Schedule`: from `lr` towards 0 along half a cosine.
+
+    Derived in notebooks/01_nn.ipynb, section *Train properly* (Loshchilov and Hutter, 2017).
+    """
     return lambda epoch, epochs: lr * (1 + math.cos(math.pi * epoch / epochs)) / 2
 
 
@@ -128,7 +134,7 @@ def batches(x, y, batch_size, rng):
 
     Derived in notebooks/01_nn.ipynb, section *Optimizers*.
     """
-    require(np.ndim(x) and np.shape(x)[:1] == np.shape(y)[:1] != (0,),
+    require(np.ndim(x) and np.ndim(y) and len(x) == len(y) > 0,
             f"batches expects one target per example, got x {np.shape(x)} and y {np.shape(y)}")
     require(batch_size >= 1, f"batches expects a batch size of at least 1, got {batch_size}")
     order = np.arange(len(x)) if rng is None else rng.permutation(len(x))
@@ -198,8 +204,10 @@ def fit(model, loss, optimizer, train, *, epochs, batch_size, rng, validation=No
                     raise DivergedError(
                         f"{training.stop}: try a smaller learning rate than {optimizer.lr:g}, "
                         "clip_norm=1, or look for NaN in the data", history)
-                seen, total = seen + len(xb), total + value * len(xb)
-                if classes := scores.ndim > yb.ndim:  # which the targets are
+                seen += len(xb)
+                total += value * len(xb)
+                classes = scores.ndim > yb.ndim  # the targets are: one axis less
+                if classes:
                     right += np.count_nonzero(scores.argmax(axis=-1) == yb) / yb[0].size
                 norms.append(norm)
                 bar.update()
@@ -230,29 +238,35 @@ def fit(model, loss, optimizer, train, *, epochs, batch_size, rng, validation=No
     return history
 
 
-def progress_bar(total, show=True):
+class _SilentBar(AbstractContextManager):
+    def update(self, *_, **__):
+        """Show nothing."""
+
+    set_postfix = reset = close = __exit__ = update
+
+
+def progress_bar(total, show=True, **options):
     """A tqdm bar that leaves nothing behind, or a silent stand-in where tqdm is not installed."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # tqdm falls back to text where ipywidgets is missing
             from tqdm.auto import tqdm
     except ImportError:
-        silent = type("Silent", (), dict.fromkeys(("update", "set_postfix", "close"),
-                                                  lambda *_, **__: None))
-        return silent()
+        return _SilentBar()
     # tqdm reads TQDM_DISABLE itself, except in a notebook.
     disable = not show or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
-    return tqdm(total=total, leave=False, disable=disable)
+    return tqdm(total=total, leave=False, disable=disable, **options)
 
 
 def predict(model, x, *, batch_size=256):
     """The model's scores for all of `x`, batch by batch, in eval mode.
 
     The mode is restored afterwards. Shapes: `(N, ...)` in, `(N, ...)` out.
+    Raises ValueError for an empty `x`.
 
     Derived in notebooks/01_nn.ipynb, section *Train properly*.
     """
-    require(np.shape(x)[:1] > (0,),
+    require(np.ndim(x) and len(x) > 0,
             f"predict expects at least one example, got x of shape {np.shape(x)}")
     mode = model.training
     model.eval()
@@ -264,18 +278,23 @@ def predict(model, x, *, batch_size=256):
 
 
 def as_labels(predictions, y):
-    """The class with the largest score, unless the predictions are classes already."""
+    """The class with the largest score, unless the predictions are classes already.
+
+    Raises ValueError for NaN, for nothing, and for labels of another shape.
+    """
     predictions, y = np.asarray(predictions), np.asarray(y)
     scored = predictions.ndim == y.ndim + 1 and predictions.size
     if scored and not np.isnan(predictions).any():
         predictions = predictions.argmax(axis=-1)
-    require(predictions.shape == y.shape and y.size, "expected scores or classes, none of them "
-            f"NaN, for labels of shape {y.shape}, got shape {predictions.shape}")
+    require(predictions.shape == y.shape and y.size, "accuracy and confusion_matrix expect scores "
+            f"or classes, none NaN, for labels of shape {y.shape}, got shape {predictions.shape}")
     return predictions
 
 
 def accuracy(predictions, y):
     """The share of right answers, from scores `(N, C)` or classes `(N,)` and labels `(N,)`.
+
+    Raises ValueError when the two do not fit, are empty or hold NaN.
 
     Derived in notebooks/01_nn.ipynb, section *Digits, and a baseline to beat*.
     """
@@ -284,6 +303,8 @@ def accuracy(predictions, y):
 
 def confusion_matrix(predictions, y):
     """Count `matrix[true, predicted]`, from scores `(N, C)` or classes `(N,)` and labels `(N,)`.
+
+    Raises ValueError as `accuracy` does, and for labels that are not 0..C-1.
 
     Derived in notebooks/01_nn.ipynb, section *Look at what it learned*.
     """
@@ -300,10 +321,11 @@ def confusion_matrix(predictions, y):
 def random_shift(x, rng, pixels=2):
     """Move each image by up to `pixels` in both directions, filling with 0: `(N, C, H, W)`.
 
+    Raises ValueError for another shape.
+
     Derived in notebooks/01_nn.ipynb, section *Train properly*.
     """
-    if x.ndim != 4:
-        raise ValueError(f"random_shift expects images (N, C, H, W), got {x.shape}")
+    require(x.ndim == 4, f"random_shift expects images (N, C, H, W), got {x.shape}")
     height, width = x.shape[2:]
     padded = np.pad(x, ((0, 0), (0, 0), (pixels, pixels), (pixels, pixels)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
@@ -316,7 +338,7 @@ def save_weights(model, path):
 
     The file is written beside its place and renamed, so that nobody ever reads half of it.
 
-    Derived in notebooks/01_nn.ipynb, section *Train properly*.
+    Derived in notebooks/01_nn.ipynb, section *Look at what it learned*.
     """
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -333,7 +355,7 @@ def load_weights(model, path):
 
     Raises ValueError when the file is damaged, or when a name or a shape is not the model's.
 
-    Derived in notebooks/01_nn.ipynb, section *Train properly*.
+    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
     """
     try:
         with np.load(path, allow_pickle=False) as file:

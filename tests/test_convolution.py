@@ -515,7 +515,7 @@ def test_wrong_images_are_refused(rng):
         Conv2d(3, 4, 5, rng=rng).forward(np.ones((2, 3, 9, 9)))
     with pytest.raises(ValueError, match=r"expects \(N, C, H, W\), got \(2, 3\)"):
         GlobalAvgPool2d().forward(np.ones((2, 3)))
-    with pytest.raises(TypeError, match="floating-point images, got int64"):
+    with pytest.raises(TypeError, match="floating-point numbers, got int64"):
         GlobalAvgPool2d().forward(np.ones((2, 3, 4, 4), np.int64))
 
 

@@ -338,6 +338,7 @@ WITHOUT_ARRAYS = {  # and what tests them
     "tokenize": "test_text", "clean_text8": "test_text", "encode_characters": "test_text",
     "output_size": "test_convolution", "sample_masks": "test_lime",
     "Surrogate": "fit_surrogate, above", "Explanation": "explain_image, above",
+    "shuffled_weights": "test_faithfulness",
     "Dataset": "test_datasets", "use_full": "test_datasets", "data_folder": "test_datasets",
     "mnist": "test_datasets", "references": "test_datasets", "faces": "test_images",
     "photographs": "test_images", "photos": "test_images", "photo_regions": "test_images",

@@ -533,7 +533,7 @@ def test_fill_with_a_colour(fill, expected):
 @pytest.mark.parametrize("fill", [300, -1, 0.5, np.nan, np.inf, 1e300, "grey", (1, 2),
                                   np.zeros((4, 4)), None])
 def test_fill_refuses_what_is_no_colour(fill):
-    with pytest.raises(ValueError, match="fill must be 'mean', a colour"):
+    with pytest.raises(ValueError, match="fill to be 'mean', a colour"):
         explain_image(lambda b: two(np.full(len(b), 0.5)), np.ones((8, 8, 3), np.uint8), fill=fill)
 
 
