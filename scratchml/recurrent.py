@@ -110,11 +110,12 @@ class Recurrent(Layer):
         if x.ndim != 3 or x.shape[2] != D or x.shape[1] == 0:
             raise ValueError(f"{self} expects (N, T, {D}) with T > 0, got {x.shape}")
         N, T = x.shape[:2]
-        mask = np.ones((N, T)) if mask is None else np.asarray(mask)
-        if mask.shape != (N, T):
-            raise ValueError(f"{self} expects a mask (N, T) = {N, T}, got {mask.shape}")
         check_dtype(self, x, W.dtype)
-        skip = [row if row.any() else None for row in mask.T[:, :, None] == 0]
+        skip = [None] * T
+        if mask is not None:
+            if np.shape(mask) != (N, T):
+                raise ValueError(f"{self} expects a mask (N, T) = {N, T}, got {np.shape(mask)}")
+            skip = [row if row.any() else None for row in np.asarray(mask).T[:, :, None] == 0]
         if state is None and self.carry and self.training:
             state = self.state
         W.reshape(len(W), -1, H)[:, self.sigmoids] *= 0.5  # sigmoid(a) = (1 + tanh(a / 2)) / 2
