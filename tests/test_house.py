@@ -133,6 +133,11 @@ def test_the_library_is_thin():
     assert around < 650, counted
 
 
+@pytest.mark.xfail(strict=True, reason="the whole library is about 2,320 lines: still to be mended")
+def test_the_whole_library_is_under_2000_lines():
+    assert sum(map(code_lines, (ROOT / "scratchml").rglob("*.py"))) < 2000
+
+
 # ----------------------------------------------------------------------------- links
 
 

@@ -230,7 +230,7 @@ def stream(text, name="stdout"):
         ("widget", lambda nb: nb.cells[1].update(outputs=[nbformat.v4.new_output(
             "display_data", {"application/vnd.jupyter.widget-view+json": {}})])),
         ("memory address", lambda nb: nb.cells[1].update(outputs=stream("<A at 0x7fd45c468200>"))),
-        ("path of this machine", lambda nb: nb.cells[1].update(outputs=stream("in /home/me/x"))),
+        ("path of this machine", lambda nb: nb.cells[1].update(outputs=stream("in /Users/me/x"))),
     ],
 )  # fmt: skip
 def test_the_rules_notice(complaint, spoil):

@@ -8,11 +8,9 @@ same machine; elsewhere PyTorch may round last digits otherwise.
     python tools/references_cnn.py
 """
 
-import argparse
-import zipfile
-from pathlib import Path
-
 import numpy as np
+
+from references import FOLDER, save
 
 # name: (class, shape of x, channels out, kernel, stride, padding)
 CASES = {
@@ -99,33 +97,17 @@ def ours(name, p):
     return (array.T if name == "7.weight" else array).copy()
 
 
-def save(path, arrays):
-    """Write a compressed .npz whose bytes depend on the arrays alone: no dates, no system marks."""
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, array in arrays.items():
-            entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.create_system = 3
-            with archive.open(entry, "w") as file:
-                np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
-
-
-def main(arguments=None):
+def main():
     import torch
 
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    folder = Path(__file__).resolve().parent.parent / "data" / "references"
-    parser.add_argument("--output", type=Path, default=folder / "cnn.npz")
-    path = parser.parse_args(arguments).output
     torch.manual_seed(0)
     torch.set_num_threads(1)
     arrays = run_steps()
     for name, case in CASES.items():
         arrays |= run_case(name, *case)
-    path.parent.mkdir(exist_ok=True)
-    save(path, arrays)
-    print(f"{path.name}: {len(arrays)} arrays, {path.stat().st_size:,} bytes, "
-          f"PyTorch {torch.__version__}")
+    size = save(FOLDER / "cnn.npz", arrays)
+    print(f"data/references/cnn.npz: {len(arrays)} arrays, {size:,} bytes, "
+          f"with torch {torch.__version__}")
 
 
 if __name__ == "__main__":
