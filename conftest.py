@@ -1,8 +1,9 @@
 """What all tests share: the same conditions on every machine, whoever runs them.
 
-The notebooks run under strict nbval (`pytest --nbval notebooks/*.ipynb`): each in a fresh kernel
-whose folder is its own, every text output compared, pictures (png, jpeg) not. A cell whose output
-depends on the machine carries the tag `nbval-ignore-output` and an assert of its own.
+The notebooks run under strict nbval (`pytest --nbval notebooks/*.ipynb`): each in a
+fresh kernel whose folder is its own, every text output compared, pictures (png, jpeg)
+not. A cell whose output depends on the machine carries the tag `nbval-ignore-output`
+and an assert of its own.
 """
 
 import os
@@ -13,8 +14,9 @@ import hypothesis
 
 ROOT = Path(__file__).resolve().parent
 
-# The kernels inherit these. No progress bars; no figures in windows; no start-up files, settings
-# or history of the person who runs the tests; scratchml found even where it is not installed.
+# The kernels inherit these. No progress bars; no figures in windows; no start-up files,
+# settings or history of the person who runs the tests; scratchml found even where it is
+# not installed.
 os.environ["TQDM_DISABLE"] = "1"
 os.environ.pop("MPLBACKEND", None)
 _profile = tempfile.TemporaryDirectory(prefix="scratchml-ipython-")

@@ -1,4 +1,6 @@
-"""The convolutional network beside PyTorch, forward and backward, and LIME through a CNN."""
+"""The convolutional network beside PyTorch, forward and backward, and LIME through a
+CNN.
+"""
 
 import os
 import resource
@@ -17,8 +19,8 @@ from scratchml import (
     MaxPool2d,
     ReLU,
     Sequential,
-    datasets,
     local_probabilities,
+    photos,
 )
 from scratchml.lime import explain_image, superpixels
 
@@ -26,31 +28,55 @@ BATCH = 64
 
 
 def rows():
-    """The bounds hold with one thread each; with more the table only tells (see run.py)."""
+    """The bounds hold with one thread each; with more the table only tells (see
+    run.py).
+    """
     import torch  # first, so that `threads` finds it
 
     found = []
     for number in sorted({1, os.cpu_count() or 1}):
         with threads(number):
             rate = sgemm_rate()
-            found += [network_row(torch, 8, 16, 1.3, number, rate),
-                      network_row(torch, 32, 64, 2.0, number, rate)]
+            found += [
+                network_row(torch, 8, 16, 1.3, number, rate),
+                network_row(torch, 32, 64, 2.0, number, rate),
+            ]
     with threads(1):  # many small products: threads would mostly wait for each other
         return [*found, photograph_row()]
 
 
 def network_row(torch, c1, c2, bound, number, rate):
-    """Conv5x5(1 -> c1), ReLU, pool, Conv5x5(c1 -> c2), ReLU, pool, Linear on 28 x 28, float32."""
+    """Conv5x5(1 -> c1), ReLU, pool, Conv5x5(c1 -> c2), ReLU, pool, Linear on 28 x 28,
+    float32.
+    """
     rng, nn = np.random.default_rng(0), torch.nn
     x = rng.standard_normal((BATCH, 1, 28, 28), dtype=np.float32)
     dy = rng.standard_normal((BATCH, 10), dtype=np.float32)
     model = Sequential(
-        Conv2d(1, c1, 5, rng=rng), ReLU(), MaxPool2d(2), Conv2d(c1, c2, 5, rng=rng), ReLU(),
-        MaxPool2d(2), Flatten(), Linear(16 * c2, 10, rng=rng))
-    model.layers[0].needs_dx = False  # autograd does not compute the gradient of the data either
+        Conv2d(1, c1, 5, rng=rng),
+        ReLU(),
+        MaxPool2d(2),
+        Conv2d(c1, c2, 5, rng=rng),
+        ReLU(),
+        MaxPool2d(2),
+        Flatten(),
+        Linear(16 * c2, 10, rng=rng),
+    )
+    model.layers[
+        0
+    ].needs_input_grad = (
+        False  # autograd does not compute the gradient of the data either
+    )
     peer = nn.Sequential(
-        nn.Conv2d(1, c1, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(c1, c2, 5), nn.ReLU(),
-        nn.MaxPool2d(2), nn.Flatten(), nn.Linear(16 * c2, 10))
+        nn.Conv2d(1, c1, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(c1, c2, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(16 * c2, 10),
+    )
     their_x, their_dy = torch.from_numpy(x), torch.from_numpy(dy)
 
     def ours():
@@ -64,29 +90,48 @@ def network_row(torch, c1, c2, bound, number, rate):
             peer(their_x).backward(their_dy)
 
     ours_ms, peer_ms, ratio = paired(ours, theirs)
-    # The products that cannot be avoided: y and dW of both convolutions, dx of the second.
+    # The products that cannot be avoided: y and dW of both convolutions, dx of the
+    # second.
     operations = 2 * BATCH * 25 * (2 * 24**2 * c1 + 3 * 8**2 * c1 * c2)
     return {
         "feature": f"CNN of {c1} and {c2} channels, batch {BATCH}, forward and backward",
-        "peer": f"PyTorch {torch.__version__.partition('+')[0]}", "threads": number,
-        "ours_ms": ours_ms / 3, "peer_ms": peer_ms / 3, "ratio": ratio,
+        "peer": f"PyTorch {torch.__version__.partition('+')[0]}",
+        "threads": number,
+        "ours_ms": ours_ms / 3,
+        "peer_ms": peer_ms / 3,
+        "ratio": ratio,
         "bound": bound if number == 1 else None,
         "share": operations / (ours_ms / 3e3) / rate,
     }
 
 
 def photograph_row(n_samples=1000):
-    """LIME on a 512 x 512 photograph; the network sees it at half that size, as in training."""
-    rng, image = np.random.default_rng(0), datasets.photographs()["astronaut"]
+    """LIME on a 512 x 512 photograph; the network sees it at half that size, as in
+    training.
+    """
+    rng, image = np.random.default_rng(0), photos.photographs()["astronaut"]
     model = Sequential(
-        AvgPool2d(2), Conv2d(3, 16, 3, rng=rng), ReLU(), MaxPool2d(2), Conv2d(16, 32, 3, rng=rng),
-        ReLU(), MaxPool2d(2), Conv2d(32, 48, 3, rng=rng), ReLU(),
-        Conv2d(48, len(datasets.PHOTO_CLASSES), 4, rng=rng))
+        AvgPool2d(2),
+        Conv2d(3, 16, 3, rng=rng),
+        ReLU(),
+        MaxPool2d(2),
+        Conv2d(16, 32, 3, rng=rng),
+        ReLU(),
+        MaxPool2d(2),
+        Conv2d(32, 48, 3, rng=rng),
+        ReLU(),
+        Conv2d(48, len(photos.CLASSES), 4, rng=rng),
+    )
     segments = superpixels(image)
 
     def explain(n):
-        explain_image(lambda batch: local_probabilities(model, batch), image, segments=segments,
-                      n_samples=n, progress=False)
+        explain_image(
+            lambda batch: local_probabilities(model, batch),
+            image,
+            segments=segments,
+            n_samples=n,
+            progress=False,
+        )
 
     explain(50)
     before, start = most_memory(), time.perf_counter()
@@ -96,10 +141,13 @@ def photograph_row(n_samples=1000):
     explain(50)
     peak = tracemalloc.get_traced_memory()[1] / 1e6
     tracemalloc.stop()
-    return {"feature": f"LIME through a CNN, photo 512 x 512, {n_samples} samples",
-            "threads": 1, "ours_ms": 1e3 * seconds,
-            "note": f"{segments.max() + 1} segments (bound 30 s), peak memory "
-                    f"+{max(peak, grown):.0f} MB (bound 500)"}
+    return {
+        "feature": f"LIME through a CNN, photo 512 x 512, {n_samples} samples",
+        "threads": 1,
+        "ours_ms": 1e3 * seconds,
+        "note": f"{segments.max() + 1} segments (bound 30 s), peak memory "
+        f"+{max(peak, grown):.0f} MB (bound 500)",
+    }
 
 
 def most_memory():

@@ -1,4 +1,5 @@
-"""The recurrent layers beside PyTorch's, and how long LIME takes with a text classifier.
+"""The recurrent layers beside PyTorch's, and how long LIME takes with a text
+classifier.
 
 The peer of the last row is the time the course grants it.
 """
@@ -32,24 +33,34 @@ def rows():
                 ours_ms, peer_ms, ratio = paired(ours(cell), theirs(torch, cell))
                 floor = paired(products(cell), theirs(torch, cell))[2]
             operations = 2 * N * T * (2 * (D + H) + H) * cell.gates * H
-            found.append({
-                "feature": f"{cell.__name__} forward and backward, 64 x 50 x 64 -> 128, float32",
-                "peer": f"PyTorch {torch.__version__.partition('+')[0]}", "threads": number,
-                "ours_ms": ours_ms, "peer_ms": peer_ms, "ratio": ratio,
-                "bound": bound if number == 1 else None, "note": f"its products alone {floor:.2f}",
-                "share": operations / (ours_ms / 1e3) / rate,
-            })
+            found.append(
+                {
+                    "feature": f"{cell.__name__} forward and backward, 64 x 50 x 64 -> 128, float32",
+                    "peer": f"PyTorch {torch.__version__.partition('+')[0]}",
+                    "threads": number,
+                    "ours_ms": ours_ms,
+                    "peer_ms": peer_ms,
+                    "ratio": ratio,
+                    "bound": bound if number == 1 else None,
+                    "note": f"its products alone {floor:.2f}",
+                    "share": operations / (ours_ms / 1e3) / rate,
+                }
+            )
     return [*found, lime_row()]
 
 
 def batch():
     rng = np.random.default_rng(0)
-    return [rng.standard_normal(shape, dtype=np.float32) for shape in ((N, T, D), (N, T, H))]
+    return [
+        rng.standard_normal(shape, dtype=np.float32) for shape in ((N, T, D), (N, T, H))
+    ]
 
 
 def ours(cell):
     layer, (x, dy) = cell(D, H, rng=np.random.default_rng(0)), batch()
-    layer.needs_dx = False  # autograd does not compute the gradient of the data either
+    layer.needs_input_grad = (
+        False  # autograd does not compute the gradient of the data either
+    )
 
     def run():
         layer.forward(x)
@@ -59,13 +70,17 @@ def ours(cell):
 
 
 def products(cell):
-    """The matrix products that cannot be avoided, and nothing else: forward, then dh and dW."""
+    """The matrix products that cannot be avoided, and nothing else: forward, then dh
+    and dW.
+    """
     rng = np.random.default_rng(0)
     blocks = {RNN: 1, LSTM: 4, GRU: 3}[cell] * H
     z = rng.standard_normal((T, N, D + H), dtype=np.float32)
     da = rng.standard_normal((T, N, blocks), dtype=np.float32)
-    W, W_hh_T = (rng.standard_normal(shape, dtype=np.float32)
-                 for shape in ((D + H, blocks), (blocks, H)))
+    W, W_hh_T = (
+        rng.standard_normal(shape, dtype=np.float32)
+        for shape in ((D + H, blocks), (blocks, H))
+    )
 
     def run():
         for t in range(T):
@@ -90,11 +105,15 @@ def theirs(torch, cell):
 
 
 def lime_row(n_words=150, n_samples=5000):
-    """One explanation of a 150-word post by an RNN classifier, texts to words to ids included."""
+    """One explanation of a 150-word post by an RNN classifier, texts to words to ids
+    included.
+    """
     from scratchml import explain_text
 
     rng = np.random.default_rng(0)
-    words = np.array([a + b + c for a in string.ascii_lowercase for b in "aeiou" for c in "lnrst"])
+    words = np.array(
+        [a + b + c for a in string.ascii_lowercase for b in "aeiou" for c in "lnrst"]
+    )
     weights = 1 / np.arange(1, len(words) + 1)
     text = " ".join(rng.choice(words, n_words, p=weights / weights.sum()))
     vocabulary = Vocabulary([" ".join(words)])
@@ -107,7 +126,12 @@ def lime_row(n_words=150, n_samples=5000):
         return explain_text(predict, text, n_samples=n_samples, progress=False)
 
     ours_ms, _, _ = paired(explain, lambda: None, pairs=3)
-    return {"feature": f"LIME, {n_words}-word post, {n_samples:,} samples through the RNN",
-            "peer": f"the {LIME_SECONDS} s granted", "threads": os.cpu_count(),
-            "ours_ms": ours_ms, "peer_ms": 1e3 * LIME_SECONDS,
-            "ratio": ours_ms / (1e3 * LIME_SECONDS), "bound": 1.0}
+    return {
+        "feature": f"LIME, {n_words}-word post, {n_samples:,} samples through the RNN",
+        "peer": f"the {LIME_SECONDS} s granted",
+        "threads": os.cpu_count(),
+        "ours_ms": ours_ms,
+        "peer_ms": 1e3 * LIME_SECONDS,
+        "ratio": ours_ms / (1e3 * LIME_SECONDS),
+        "bound": 1.0,
+    }

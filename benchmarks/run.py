@@ -1,11 +1,13 @@
-"""How fast is the library, against its peers and against the machine? `make bench` runs this.
+"""How fast is the library, against its peers and against the machine? `make bench` runs
+this.
 
-One table: milliseconds of ours and of the peer, their ratio, the bound it must stay under, and the
-share of the machine's own rate of matrix products (measured here, with a large float32 one). It is
-printed and written to `benchmarks/results.md`.
+One table: milliseconds of ours and of the peer, their ratio, the bound it must stay
+under, and the share of the machine's own rate of matrix products (measured here, with a
+large float32 one). It is printed and written to `benchmarks/results.md`.
 
-A row is a dictionary with the keys of COLUMNS. `rows()` below makes those of the networks; any file
-`benchmarks/*_rows.py` with a function `rows()` adds its own, and may use `paired` and `threads`:
+A row is a dictionary with the keys of COLUMNS. `rows()` below makes those of the
+networks; any file `benchmarks/*_rows.py` with a function `rows()` adds its own, and may
+use `paired` and `threads`:
 
     from run import paired, threads
 """
@@ -25,14 +27,28 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import scratchml
-from scratchml import SGD, CrossEntropyLoss, Flatten, Linear, ReLU, Sequential, batches, train_step
+from scratchml import (
+    SGD,
+    CrossEntropyLoss,
+    Flatten,
+    Linear,
+    ReLU,
+    Sequential,
+    batches,
+    train_step,
+)
 
 HERE = Path(__file__).resolve().parent
 COLUMNS = {  # key of a row: (heading, how to write it)
-    "feature": ("feature", "{}"), "peer": ("peer", "{}"), "threads": ("threads", "{}"),
-    "ours_ms": ("ours, ms", "{:.1f}"), "peer_ms": ("peer, ms", "{:.1f}"),
-    "ratio": ("ratio", "{:.2f}"), "bound": ("bound", "{:.2f}"),
-    "share": ("share of sgemm rate", "{:.0%}"), "note": ("note", "{}"),
+    "feature": ("feature", "{}"),
+    "peer": ("peer", "{}"),
+    "threads": ("threads", "{}"),
+    "ours_ms": ("ours, ms", "{:.1f}"),
+    "peer_ms": ("peer, ms", "{:.1f}"),
+    "ratio": ("ratio", "{:.2f}"),
+    "bound": ("bound", "{:.2f}"),
+    "share": ("share of sgemm rate", "{:.0%}"),
+    "note": ("note", "{}"),
 }
 
 RESULTS = """# Speed
@@ -56,14 +72,15 @@ loop of bare matrix products of these shapes takes, over the peer's time: no num
 """
 
 
-# -------------------------------------------------------------------------------------- measuring
+# ---------------------------------------------------------------------------- measuring
+
 
 def paired(ours, peer, *, pairs=21, pause=0.1):
     """(ours in ms, peer in ms, ratio), medians over pairs measured in turn.
 
-    Before each measurement comes a pause and a run that does not count. Without them the numbers
-    lie: the threads of a matrix library keep spinning for a while after their work, and on few
-    cores they take the time of whoever comes next.
+    Before each measurement comes a pause and a run that does not count. Without them
+    the numbers lie: the threads of a matrix library keep spinning for a while after
+    their work, and on few cores they take the time of whoever comes next.
     """
     taken = []
     for i in range(pairs):
@@ -94,7 +111,9 @@ def threads(number):
 
 
 def sgemm_rate(n=1536, repeats=9):
-    """Floating-point operations a second in the best of several large float32 products."""
+    """Floating-point operations a second in the best of several large float32
+    products.
+    """
     rng = np.random.default_rng(0)
     a, b = (rng.standard_normal((n, n), dtype=np.float32) for _ in range(2))
     out, best = np.empty_like(a), np.inf
@@ -105,13 +124,15 @@ def sgemm_rate(n=1536, repeats=9):
     return 2 * n**3 / best
 
 
-# ------------------------------------------------------------------------------------------- rows
+# --------------------------------------------------------------------------------- rows
+
 
 def rows():
-    """One epoch of 784-128-10 over the embedded digits, shuffled, in batches of 64, float32.
+    """One epoch of 784-128-10 over the embedded digits, shuffled, in batches of 64,
+    float32.
 
-    The bound holds with one thread each. With more the table only tells: a library may hand out its
-    element-wise work too, numpy does not.
+    The bound holds with one thread each. With more the table only tells: a library may
+    hand out its element-wise work too, numpy does not.
     """
     import torch  # first, so that `threads` finds it
 
@@ -123,19 +144,27 @@ def rows():
         with threads(number):
             rate = sgemm_rate()
             ours_ms, peer_ms, ratio = paired(our_epoch(x, y), torch_epoch(torch, x, y))
-        found.append({
-            "feature": "one epoch of 784-128-10, batch 64, float32",
-            "peer": f"PyTorch {torch.__version__.partition('+')[0]}", "threads": number,
-            "ours_ms": ours_ms, "peer_ms": peer_ms, "ratio": ratio,
-            "bound": 0.6 if number == 1 else None, "share": operations / (ours_ms / 1e3) / rate,
-        })
+        found.append(
+            {
+                "feature": "one epoch of 784-128-10, batch 64, float32",
+                "peer": f"PyTorch {torch.__version__.partition('+')[0]}",
+                "threads": number,
+                "ours_ms": ours_ms,
+                "peer_ms": peer_ms,
+                "ratio": ratio,
+                "bound": 0.6 if number == 1 else None,
+                "share": operations / (ours_ms / 1e3) / rate,
+            }
+        )
     return found
 
 
 def our_epoch(x, y):
     rng = np.random.default_rng(0)
     first = Linear(784, 128, rng=rng)
-    first.needs_dx = False  # autograd does not compute the gradient of the data either
+    first.needs_input_grad = (
+        False  # autograd does not compute the gradient of the data either
+    )
     model = Sequential(Flatten(), first, ReLU(), Linear(128, 10, rng=rng))
     loss, optimizer = CrossEntropyLoss(), SGD(0.1)
 
@@ -152,7 +181,9 @@ def torch_epoch(torch, x, y):
     """The leanest loop PyTorch offers; its DataLoader would take much longer."""
     nn = torch.nn
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))
+    model = nn.Sequential(
+        nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10)
+    )
     loss, optimizer = nn.CrossEntropyLoss(), torch.optim.SGD(model.parameters(), 0.1)
     x, y = torch.from_numpy(x), torch.from_numpy(y)
 
@@ -170,22 +201,33 @@ def torch_epoch(torch, x, y):
     return epoch
 
 
-# ------------------------------------------------------------------------------------------ table
+# -------------------------------------------------------------------------------- table
+
 
 def table(found):
     """The rows as a Markdown table whose columns line up."""
     lines = [[heading for heading, _ in COLUMNS.values()]]
     for row in found:
-        lines.append(["" if row.get(key) is None else form.format(row[key])
-                      for key, (_, form) in COLUMNS.items()])
+        lines.append(
+            [
+                "" if row.get(key) is None else form.format(row[key])
+                for key, (_, form) in COLUMNS.items()
+            ]
+        )
     widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
     lines.insert(1, ["-" * width for width in widths])
-    return "\n".join(f"| {' | '.join(map(str.ljust, line, widths))} |" for line in lines)
+    return "\n".join(
+        f"| {' | '.join(map(str.ljust, line, widths))} |" for line in lines
+    )
 
 
 def missed(found):
     """The rows over their bound."""
-    return [row for row in found if row.get("bound") is not None and row["ratio"] > row["bound"]]
+    return [
+        row
+        for row in found
+        if row.get("bound") is not None and row["ratio"] > row["bound"]
+    ]
 
 
 def conditions():
@@ -196,13 +238,17 @@ def conditions():
             packages.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             continue
-    return (f"{os.cpu_count()} cores ({platform.machine()}, {platform.system()}), "
-            f"Python {platform.python_version()}, {', '.join(packages)}.")
+    return (
+        f"{os.cpu_count()} cores ({platform.machine()}, {platform.system()}), "
+        f"Python {platform.python_version()}, {', '.join(packages)}."
+    )
 
 
 def write(path, text):
     """Whole or not at all: whoever reads meanwhile finds the old file."""
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    handle, beside = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.name}.", suffix=".part"
+    )
     with open(handle, "w", encoding="utf-8", newline="\n") as file:
         file.write(text)
     os.chmod(beside, 0o644)
@@ -215,13 +261,20 @@ def main():
         found += importlib.import_module(path.stem).rows()
     text = table(found)
     print(text)
-    over = "\n".join(f"- over its bound: {row['feature']}, {row['ratio']:.2f} > {row['bound']:.2f}"
-                     for row in missed(found)) or "All rows are within their bounds."
+    over = (
+        "\n".join(
+            f"- over its bound: {row['feature']}, {row['ratio']:.2f} > {row['bound']:.2f}"
+            for row in missed(found)
+        )
+        or "All rows are within their bounds."
+    )
     print(over)
     growth = "\n".join(f"- {line}" for line in importlib.import_module("growth").draw())
     print(growth)
-    write(HERE / "results.md", RESULTS.format(conditions=conditions(), table=text,
-                                               missed=over, growth=growth))
+    write(
+        HERE / "results.md",
+        RESULTS.format(conditions=conditions(), table=text, missed=over, growth=growth),
+    )
     return 1 if missed(found) else 0
 
 

@@ -1,46 +1,49 @@
-"""Why does a model answer as it does here? LIME (Ribeiro, Singh, Guestrin, 2016), and no more.
+"""Why does a model answer as it does here? LIME (Ribeiro, Singh, Guestrin, 2016), and
+no more.
 
-Switch parts of one input off at random, ask the model each time, and fit a small linear model to
-the answers, the nearer ones counting more. Its coefficients are the explanation. The model is only
-`predict(batch) -> (n, classes)` probabilities: nothing here knows what is inside.
+Switch parts of one input off at random, ask the model each time, and fit a small linear
+model to the answers, the nearer ones counting more. Its coefficients are the
+explanation. The model is only `predict(batch) -> (n, classes)` probabilities: nothing
+here knows what is inside.
 """
 
-import html
 import warnings
-from collections import namedtuple
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from .layers import require
+from ._support import progress_bar, require
+from .explanation import Explanation, Surrogate, class_index
 from .text import words
-from .training import progress_bar
 
 DESIGNS = ("iid", "paired", "orthogonal")
-FOR, AGAINST = "#0072b2", "#d55e00"  # blue and vermilion: told apart by colour-blind readers too
 
 
 def sample_masks(n, d, *, rng, kind="image", design="iid"):
-    """Which of `d` parts stay on in each of `n` perturbed copies: `(n, d)` bool, row 0 all on.
+    """Which of `d` parts stay on in each of `n` perturbed copies: `(n, d)` bool, row 0
+    all on.
 
-    `kind="image"`: each part is on with probability 1/2. `kind="text"`: the number of parts
-    switched off is uniform in 1..d, and so is the choice of parts given their number.
+    `kind="image"`: each part is on with probability 1/2. `kind="text"`: the number of
+    parts switched off is uniform in 1..d, and so is the choice of parts given their
+    number.
 
-    One row alone looks the same in every design; they differ in how the rows hang together.
-    `"iid"` draws them one by one (LIME). `"paired"` follows each by its opposite: what goes wrong
-    in one goes wrong the other way round in the next. `"orthogonal"` also takes the pairs from the
-    rows of a Hadamard matrix, where any two parts agree in half of the rows.
+    One row alone looks the same in every design; they differ in how the rows hang
+    together. `"iid"` draws them one by one (LIME). `"paired"` follows each by its
+    opposite: what goes wrong in one goes wrong the other way round in the next.
+    `"orthogonal"` also takes the pairs from the rows of a Hadamard matrix, where any
+    two parts agree in half of the rows.
 
-    Raises ValueError for fewer than 2 masks, no part, an unknown kind or an unknown design.
+    Raises ValueError for fewer than 2 masks, no part, an unknown kind or an unknown
+    design.
 
-    Derived in notebooks/04_lime.ipynb, section *Perturb, weigh, fit*; the designs in section
-    *Does it work?*.
+    Derived in notebooks/04_lime.ipynb, section *Perturb, weigh, fit*; the designs in
+    section *Does it work?*.
     """
-    require(n >= 2 and d >= 1 and kind in ("image", "text") and design in DESIGNS,
-            "sample_masks expects n >= 2 masks of d >= 1 parts, kind 'image' or 'text', design "
-            f"in {DESIGNS}, got n={n}, d={d}, {kind!r}, {design!r}")
+    require(
+        n >= 2 and d >= 1 and kind in ("image", "text") and design in DESIGNS,
+        "sample_masks expects n >= 2 masks of d >= 1 parts, kind 'image' or 'text', design "
+        f"in {DESIGNS}, got n={n}, d={d}, {kind!r}, {design!r}",
+    )
     rows = n - 1 if design == "iid" else n // 2
     u = rng.random((rows, d))  # parts go off in the order of these numbers
     off = rng.integers(1, d + 1, rows)
@@ -49,12 +52,18 @@ def sample_masks(n, d, *, rng, kind="image", design="iid"):
     if design != "iid":  # the opposite of the first k off: the last d + 1 - k off
         u = np.stack([u, 1 - u], axis=1).reshape(-1, d)[: n - 1]
         off = np.stack([off, d + 1 - off], axis=1).ravel()[: n - 1]
-    last = np.take_along_axis(np.sort(u), off[:, None] - 1, axis=1) if kind == "text" else 0.5
+    last = (
+        np.take_along_axis(np.sort(u), off[:, None] - 1, axis=1)
+        if kind == "text"
+        else 0.5
+    )
     return np.vstack([np.ones((1, d), bool), u > last])
 
 
 def _hadamard_bits(rows, d, rng):
-    """Random 0/1 rows, block by block; in a block any two columns agree in half of the rows."""
+    """Random 0/1 rows, block by block; in a block any two columns agree in half of the
+    rows.
+    """
     size = 1 << d.bit_length()  # the power of 2 above d, as column 0 is constant
     i = np.stack([rng.permutation(size) for _ in range(-(-rows // size))])[:, :, None]
     j = np.stack([1 + rng.permutation(size - 1)[:d] for _ in i])[:, None, :]
@@ -63,21 +72,27 @@ def _hadamard_bits(rows, d, rng):
 
 
 def mask_distance(Z):
-    """Cosine distance of each mask to the all-ones mask: `D = 1 - sqrt(k / d)` with k of d on.
+    """Cosine distance of each mask to the all-ones mask: `D = 1 - sqrt(k / d)` with k
+    of d on.
 
-    Shapes: `(n, d)` in, `(n,)` out, each in [0, 1]. Raises ValueError for another shape or d = 0.
+    Shapes: `(n, d)` in, `(n,)` out, each in [0, 1]. Raises ValueError for another shape
+    or d = 0.
 
     Derived in notebooks/04_lime.ipynb, section *Perturb, weigh, fit*.
     """
     Z = np.asarray(Z, np.float64)
-    require(Z.ndim == 2 and Z.shape[1] > 0, f"mask_distance expects (n, d), got {Z.shape}")
+    require(
+        Z.ndim == 2 and Z.shape[1] > 0, f"mask_distance expects (n, d), got {Z.shape}"
+    )
     return 1 - np.sqrt(Z.mean(axis=1))
 
 
 def exponential_kernel(D, width=0.25):
-    """How much a sample at distance `D` counts: `sqrt(exp(-D^2 / width^2))`, as LIME has it.
+    """How much a sample at distance `D` counts: `sqrt(exp(-D^2 / width^2))`, as LIME
+    has it.
 
-    Shapes: `(n,)` in, `(n,)` out, each in [0, 1]. Raises ValueError for a width of 0 or less.
+    Shapes: `(n,)` in, `(n,)` out, each in [0, 1]. Raises ValueError for a width of 0 or
+    less.
 
     Derived in notebooks/04_lime.ipynb, section *Perturb, weigh, fit*.
     """
@@ -85,62 +100,44 @@ def exponential_kernel(D, width=0.25):
     return np.exp(-((np.asarray(D, np.float64) / width) ** 2) / 2)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Surrogate:
-    """The linear model that stands in for the real one near one input.
-
-    `coef` and `stderr` are `(d, classes)`; `intercept`, `local_prediction` (its answer to row 0),
-    `r2` (weighted, in-sample) and `r2_loo` (leave-one-out) are `(classes,)`; `effective_samples`
-    is `sum(w)^2 / sum(w^2)`. What cannot be told is NaN: R^2 of constant answers, and errors when
-    a sample decides its own fit.
-
-    Derived in notebooks/04_lime.ipynb, section *Perturb, weigh, fit*; its quality in section
-    *How good is an explanation?*.
-    """
-
-    coef: np.ndarray
-    stderr: np.ndarray
-    intercept: np.ndarray
-    local_prediction: np.ndarray
-    r2: np.ndarray
-    r2_loo: np.ndarray
-    effective_samples: float
-
-    @property
-    def interval(self):
-        """Both ends of the 95 % intervals, `coef -+ 1.96 stderr`: `(2, d, classes)`."""
-        return self.coef + np.array([-1.96, 1.96])[:, None, None] * self.stderr
-
-
-def fit_surrogate(Z, Y, weights, *, alpha=1.0, features=None, select="auto", paired=False):
+def fit_surrogate(
+    Z, Y, weights, *, alpha=1.0, features=None, select="auto", paired=False
+):
     """Fit `Y ~ intercept + Z @ coef` by weighted ridge regression, all classes at once.
 
     With Z and Y centred by their weighted means and their rows scaled by `sqrt(w)`:
-    `(Z'Z + alpha I) coef = Z'Y`, by one Cholesky factor; the intercept is not penalised.
-    Shapes: Z `(n, d)`, row 0 the original; Y `(n, classes)`; weights `(n,)`.
+    `(Z'Z + alpha I) coef = Z'Y`, by one Cholesky factor; the intercept is not
+    penalised. Shapes: Z `(n, d)`, row 0 the original; Y `(n, classes)`; weights `(n,)`.
 
-    `features` keeps that many per class, chosen as LIME does: `select="forward_selection"` adds
-    the one that raises R^2 most, again and again; `"highest_weights"` takes the largest
-    `|coef * Z[0]|` of a ridge with alpha 0.01; `"auto"` is the former up to 6 features, the latter
-    above; `"none"` keeps all. The others get coefficient 0.
+    `features` keeps that many per class, chosen as LIME does:
+    `select="forward_selection"` adds the one that raises R^2 most, again and again;
+    `"highest_weights"` takes the largest `|coef * Z[0]|` of a ridge with alpha 0.01;
+    `"auto"` is the former up to 6 features, the latter above; `"none"` keeps all. The
+    others get coefficient 0.
 
-    Standard errors are the sandwich's, with residuals over `sqrt(1 - leverage)` (HC2), so the
-    noise need not be constant. They say how far another draw of masks would lead, at this alpha
-    and this choice of features. `paired` masks hang together two by two: the scores of a pair are
-    added before they are squared.
+    Standard errors are the sandwich's, with residuals over `sqrt(1 - leverage)` (HC2),
+    so the noise need not be constant. They say how far another draw of masks would
+    lead, at this alpha and this choice of features. `paired` masks hang together two by
+    two: the scores of a pair are added before they are squared.
 
-    Raises ValueError for shapes that do not fit, NaN, negative or only zero weights, and for
-    features that the samples do not determine when alpha is 0.
+    Raises ValueError for shapes that do not fit, NaN, negative or only zero weights,
+    and for features that the samples do not determine when alpha is 0.
 
-    Derived in notebooks/04_lime.ipynb, section *Perturb, weigh, fit*; the errors (White, 1980) in
-    section *How good is an explanation?*.
+    Derived in notebooks/04_lime.ipynb, section *Perturb, weigh, fit*; the errors
+    (White, 1980) in section *How good is an explanation?*.
     """
     Z, Y, w = (np.asarray(a, np.float64) for a in (Z, Y, weights))
     finite = all(np.isfinite(a).all() for a in (Z, Y, w))
-    require((Z.ndim, Y.ndim, w.ndim) == (2, 2, 1) and len(Z) == len(Y) == len(w) > 0 and finite
-            and alpha >= 0 and w.min() >= 0 and w.sum() > 0,
-            "fit_surrogate expects finite Z (n, d), Y (n, classes), weights (n,) all >= 0, not all "
-            f"0, and alpha >= 0, got {Z.shape}, {Y.shape}, {w.shape} and alpha {alpha}")
+    require(
+        (Z.ndim, Y.ndim, w.ndim) == (2, 2, 1)
+        and len(Z) == len(Y) == len(w) > 0
+        and finite
+        and alpha >= 0
+        and w.min() >= 0
+        and w.sum() > 0,
+        "fit_surrogate expects finite Z (n, d), Y (n, classes), weights (n,) all >= 0, not all "
+        f"0, and alpha >= 0, got {Z.shape}, {Y.shape}, {w.shape} and alpha {alpha}",
+    )
     share = w / w.sum()
     centre, level = share @ Z, share @ Y
     X, R = np.sqrt(w)[:, None] * (Z - centre), np.sqrt(w)[:, None] * (Y - level)
@@ -165,17 +162,27 @@ def fit_surrogate(Z, Y, weights, *, alpha=1.0, features=None, select="auto", pai
         r2[k] = 1 - (e**2).sum(axis=0) / total[k]
         r2_loo[k] = 1 - ((e / spare) ** 2).sum(axis=0) / total[k]
     intercept = level - centre @ coef
-    return Surrogate(coef=coef, stderr=np.sqrt(variance.clip(0)), intercept=intercept, r2=r2,
-                     r2_loo=r2_loo, local_prediction=intercept + Z[0] @ coef,
-                     effective_samples=float(1 / (share**2).sum()))
+    return Surrogate(
+        coef=coef,
+        stderr=np.sqrt(variance.clip(0)),
+        intercept=intercept,
+        r2=r2,
+        r2_loo=r2_loo,
+        local_prediction=intercept + Z[0] @ coef,
+        effective_samples=float(1 / (share**2).sum()),
+    )
 
 
 def _normal_solve(X, alpha):
-    """`P = X (X'X + alpha I)^-1`, `(n, d)`, by Cholesky: then `P' R` are the coefficients."""
+    """`P = X (X'X + alpha I)^-1`, `(n, d)`, by Cholesky: then `P' R` are the
+    coefficients.
+    """
     A = X.T @ X + alpha * np.eye(X.shape[1])
-    require(alpha >= 1e-6 or np.linalg.cond(A) < 1e12,
-            f"fit_surrogate: {len(X)} samples do not determine {X.shape[1]} features "
-            f"with alpha={alpha:g}; take more samples, fewer features, or alpha > 0")
+    require(
+        alpha >= 1e-6 or np.linalg.cond(A) < 1e12,
+        f"fit_surrogate: {len(X)} samples do not determine {X.shape[1]} features "
+        f"with alpha={alpha:g}; take more samples, fewer features, or alpha > 0",
+    )
     half = np.linalg.inv(np.linalg.cholesky(A))
     return X @ (half.T @ half)
 
@@ -183,8 +190,11 @@ def _normal_solve(X, alpha):
 def _choices(X, R, original, features, select):
     """Which features to use, for which classes."""
     known = ("auto", "none", "forward_selection", "highest_weights")
-    require(select in known and (features is None or features >= 1), "fit_surrogate expects "
-            f"features >= 1 and select in {known}, got {features} and {select!r}")
+    require(
+        select in known and (features is None or features >= 1),
+        "fit_surrogate expects "
+        f"features >= 1 and select in {known}, got {features} and {select!r}",
+    )
     if features is None or select == "none":
         return [(slice(None), slice(None))]
     if select == "forward_selection" or (select == "auto" and features <= 6):
@@ -199,10 +209,13 @@ def _choices(X, R, original, features, select):
 def _forward_selection(A, b, features):
     """Add the feature that raises R^2 most, again and again; `A = X'X`, `b = X'y`.
 
-    Feature j explains `b_j^2 / A_jj` more once A and b are cleared of the features already in:
-    one elimination step each, instead of a regression for every candidate.
+    Feature j explains `b_j^2 / A_jj` more once A and b are cleared of the features
+    already in: one elimination step each, instead of a regression for every candidate.
     """
-    least, chosen = 1e-10 * A.diagonal() + 1e-300, []  # what a combination of those in has left
+    least, chosen = (
+        1e-10 * A.diagonal() + 1e-300,
+        [],
+    )  # what a combination of those in has left
     for _ in range(features):
         left = np.maximum(A.diagonal(), least)
         gain = b**2 / left
@@ -214,29 +227,39 @@ def _forward_selection(A, b, features):
     return chosen
 
 
-def predict_masks(predict, perturb, Z, *, batch_size=256, progress=False):
-    """Ask the model about masks Z `(n, d)`, and yield its probabilities `(m, classes)` by batches.
+def predict_perturbed(predict, perturb, Z, *, batch_size=256, progress=False):
+    """Ask the model about masks Z `(n, d)`, and yield its probabilities `(m, classes)`
+    by batches.
 
-    `perturb(masks, out)` builds a batch, where it can in the memory of the one before: a `predict`
-    that keeps its batch must copy it.
+    `perturb(masks, out)` builds a batch, where it can in the memory of the one before:
+    a `predict` that keeps its batch must copy it.
 
     Raises ValueError when `predict` does not return probabilities.
 
     Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
     """
-    require(batch_size >= 1, f"predict_masks expects a batch_size of at least 1, got {batch_size}")
+    require(
+        batch_size >= 1,
+        f"predict_perturbed expects a batch_size of at least 1, got {batch_size}",
+    )
     out = None
     with progress_bar(len(Z), progress) as bar:
         for start in range(0, len(Z), batch_size):
             batch = perturb(Z[start : start + batch_size], out)
             out = batch if out is None else out
             P = np.asarray(predict(batch), np.float64)
-            require(P.ndim == 2 and len(P) == len(batch), "predict must return probabilities "
-                    f"({len(batch)}, classes), got {P.shape}; with one p for two classes: "
-                    "np.column_stack([1 - p, p])")
+            require(
+                P.ndim == 2 and len(P) == len(batch),
+                "predict must return probabilities "
+                f"({len(batch)}, classes), got {P.shape}; with one p for two classes: "
+                "np.column_stack([1 - p, p])",
+            )
             fine = (P >= -1e-6).all(axis=1) & (np.abs(P.sum(axis=1) - 1) <= 1e-2)
-            require(fine.all(), "predict must return probabilities in [0, 1] that sum to 1, not "
-                    f"row {start + fine.argmin()}: {P[fine.argmin()]}; apply softmax to scores")
+            require(
+                fine.all(),
+                "predict must return probabilities in [0, 1] that sum to 1, not "
+                f"row {start + fine.argmin()}: {P[fine.argmin()]}; apply softmax to scores",
+            )
             bar.update(len(batch))
             yield P
 
@@ -245,18 +268,25 @@ def blend(image, hidden, segments, Z, out=None):
     """Copies of `image` with the parts that a mask has off taken from `hidden`.
 
     Shapes: `(H, W)` or `(H, W, 3)` images, segments `(H, W)` in 0..d-1, Z `(n, d)`;
-    out: `(n, *image.shape)`, written into `out` when given. Same as
-    `np.where(Z[:, segments], image, hidden)`, several times faster: `hidden ^ (both & on)`, where
-    `both = image ^ hidden` and `on` has all bits set or none, works on the bits of any dtype.
+    out: `(n, *image.shape)`, written into `out` when given. Same as `np.where(Z[:,
+    segments], image, hidden)`, several times faster: `hidden ^ (both & on)`, where
+    `both = image ^ hidden` and `on` has all bits set or none, works on the bits of any
+    dtype.
 
     Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
     """
     out = np.empty((len(Z), *image.shape), image.dtype) if out is None else out
     bits = np.dtype(f"u{image.itemsize}")
-    index = segments if image.ndim == 2 else np.repeat(segments[..., None], image.shape[2], axis=2)
+    index = (
+        segments
+        if image.ndim == 2
+        else np.repeat(segments[..., None], image.shape[2], axis=2)
+    )
     both = image.view(bits) ^ hidden.view(bits)
     on = np.asarray(Z).astype(bits) * np.iinfo(bits).max
-    for row, mask in zip(out.view(bits), on, strict=False):  # the last batch leaves some of out
+    for row, mask in zip(
+        out.view(bits), on, strict=False
+    ):  # the last batch leaves some of out
         np.take(mask, index, out=row, mode="clip")  # "raise" would buffer the output
         row &= both
         row ^= hidden.view(bits)
@@ -276,176 +306,133 @@ def remove_words(pieces, replacement, Z, out=None):
     return ["".join(row) for row in rows.tolist()]
 
 
-class Evidence(namedtuple("Evidence", "name weight low high index")):
-    """What one feature says: its `weight` with the 95 % interval, and its row in `coef`."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Explanation(Surrogate):
-    """Why the model answers as it does for one input: a `Surrogate` and what it was fitted to.
-
-    `prediction` is the model's own answer, `(classes,)`, to be held against `local_prediction`;
-    `labels` are the classes asked for. `names` are the features: segment numbers, words or columns.
-    `masks`, `predictions` and `weights` are the samples, to fit again (with another kernel, say)
-    without asking again; `perturb(masks)` are the inputs. For tables the masks are scaled rows.
-    Images have `image` and `segments` (numbered from 0, as `coef` is), texts have `pieces`:
-    (gap, word, feature of the word).
-
-    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
-    """
-
-    names: list
-    labels: list
-    class_names: list
-    prediction: np.ndarray
-    masks: np.ndarray
-    predictions: np.ndarray
-    weights: np.ndarray
-    perturb: Callable
-    image: np.ndarray | None = None
-    segments: np.ndarray | None = None
-    pieces: list | tuple = ()
-
-    def label(self, label=None):
-        """The number of a class given by number or name; by default the first of `labels`."""
-        return self.labels[0] if label is None else _label(label, len(self.r2), self.class_names)
-
-    def top(self, label=None, k=10):
-        """The `k` features that weigh most for `label`, heaviest first: a list of `Evidence`.
-
-        Raises ValueError for an unknown label.
-        """
-        c = self.label(label)
-        rows = np.stack([self.coef[:, c], *self.interval[..., c]], axis=1).tolist()
-        order = np.argsort(-np.abs(self.coef[:, c]), kind="stable")[:k].tolist()
-        return [Evidence(self.names[i], *rows[i], i) for i in order if rows[i][0] != 0]
-
-    def summary(self, label=None, k=10):
-        """A few lines of text: how good the explanation is, and its heaviest features."""
-        rows = [f"  {e.weight:+.3f}  [{e.low:+.3f}, {e.high:+.3f}]  {e.name}"
-                for e in self.top(label, k)]
-        return "\n".join([self.headline(label), *(rows or ["  nothing matters"])])
-
-    def headline(self, label=None):
-        """One line: the class, what model and surrogate say, and how well they agree."""
-        c = self.label(label)
-        name = f" ({self.class_names[c]})" if self.class_names else ""
-        return (f"class {c}{name}: model {self.prediction[c]:.3f}, surrogate "
-                f"{self.local_prediction[c]:.3f}, R² {self.r2[c]:.3f} "
-                f"(leave-one-out {self.r2_loo[c]:.3f}), {len(self.weights)} samples worth "
-                f"{self.effective_samples:.0f}")
-
-    def __repr__(self):
-        return f"<Explanation of {len(self.names)} features, {self.headline()}>"
-
-    def plot(self, label=None, ax=None, **options):
-        """Draw the evidence as bars, or over the image, and return the Axes; options as in `plots`.
-
-        Over an image, parts whose interval contains 0 stay clear.
-        """
-        from . import plots
-
-        if self.image is None:
-            return plots.evidence_bars(self.top(label, options.pop("k", 10)), ax=ax, **options)
-        c = self.label(label)
-        weights = np.where(self.interval.prod(axis=0) <= 0, 0, self.coef)[:, c]
-        return plots.image_evidence(self.image, self.segments, weights, ax=ax, **options)
-
-    def _repr_html_(self):
-        """The first label: headline; picture, or text with what is sure tinted; bars."""
-        top = self.top(k=30)
-        full = max((abs(e.weight) for e in top), default=1)
-        colour = {e.index: FOR if e.weight > 0 else AGAINST for e in top}
-        tint = {e.index: f"{colour[e.index]}{30 + round(140 * abs(e.weight) / full):x}"
-                for e in top if not e.low <= 0 <= e.high}
-        middle = "".join(_escape(gap) + _escape(word, background=tint.get(i))
-                         for gap, word, i in self.pieces[:300]) + " …" * (len(self.pieces) > 300)
-        if self.image is not None:
-            from . import plots
-
-            middle = plots.as_html(self.plot())
-        bars = "".join(
-            f'<div><span style="background:linear-gradient(90deg,{colour[e.index]}90 '
-            f'{abs(e.weight) / full:.0%},#0000 0);display:inline-block;width:16em">'
-            f"{_escape(e.name, 25)}</span> {e.weight:+.3f} <small>[{e.low:+.3f}, {e.high:+.3f}]"
-            "</small></div>" for e in top[:10])
-        return (f'<div style="margin:1em 0"><b>{_escape(self.headline(), 200)}</b>'
-                f'<p style="white-space:pre-wrap;line-height:1.6">{middle}</p>'
-                f"{bars or 'nothing matters'}</div>")
-
-
-def _escape(text, longest=100, background=None):
-    text = str(text)
-    escaped = html.escape(text if len(text) <= longest else text[: longest - 1] + "…")
-    return f'<span style="background:{background}">{escaped}</span>' if background else escaped
-
-
-def _label(label, classes, class_names):
-    if label in class_names:
-        return class_names.index(label)
-    require(isinstance(label, (int, np.integer)) and 0 <= label < classes,
-            f"unknown label {label!r}: expected 0 to {classes - 1} or one of {class_names}")
-    return int(label)
-
-
-def _explain(predict, perturb, names, Z, D, source, *, batch_size, paired=False, width=0.25,
-             labels=None, alpha=1.0, features=None, select="auto", class_names=(), progress=True):
+def _explain(
+    predict,
+    perturb,
+    names,
+    Z,
+    D,
+    source,
+    *,
+    batch_size,
+    paired=False,
+    width=0.25,
+    labels=None,
+    alpha=1.0,
+    features=None,
+    select="auto",
+    class_names=(),
+    progress=True,
+):
     """What images, texts and tables have in common: ask, weigh, fit."""
     if len(Z) <= Z.shape[1]:
-        warnings.warn(f"{len(Z)} samples for {Z.shape[1]} features are few: alpha decides as much "
-                      "as the model; raise n_samples", stacklevel=3)
+        warnings.warn(
+            f"{len(Z)} samples for {Z.shape[1]} features are few: alpha decides as much "
+            "as the model; raise n_samples",
+            stacklevel=3,
+        )
     weights, class_names = exponential_kernel(D, width), list(class_names)
-    answers = predict_masks(predict, perturb, Z, batch_size=batch_size, progress=progress)
+    answers = predict_perturbed(
+        predict, perturb, Z, batch_size=batch_size, progress=progress
+    )
     first = next(answers)  # a wrong label is refused before the rest is asked for
     classes = first.shape[1]
-    require(len(class_names) in (0, classes),
-            f"{len(class_names)} class_names for a predict of {classes} classes")
+    require(
+        len(class_names) in (0, classes),
+        f"{len(class_names)} class_names for a predict of {classes} classes",
+    )
     labels = first[0].argmax() if labels is None else labels
-    labels = [_label(c, classes, class_names) for c in (labels if np.ndim(labels) else [labels])]
+    labels = [
+        class_index(c, classes, class_names)
+        for c in (labels if np.ndim(labels) else [labels])
+    ]
     Y = np.concatenate([first, *answers])
-    fit = fit_surrogate(Z, Y, weights, alpha=alpha, features=features, select=select, paired=paired)
-    return Explanation(**vars(fit), names=names, labels=labels, class_names=class_names,
-                       prediction=Y[0], masks=Z, predictions=Y, weights=weights, perturb=perturb,
-                       **source)
+    fit = fit_surrogate(
+        Z, Y, weights, alpha=alpha, features=features, select=select, paired=paired
+    )
+    return Explanation(
+        **vars(fit),
+        names=names,
+        labels=labels,
+        class_names=class_names,
+        prediction=Y[0],
+        masks=Z,
+        predictions=Y,
+        weights=weights,
+        perturb=perturb,
+        **source,
+    )
 
 
-def explain_image(predict, image, *, segments=None, fill="mean", n_samples=1000, design="iid",
-                  batch_size=None, seed=0, **options):
-    """Which parts of an image, `(H, W)` or `(H, W, 3)`, speak for its class: an `Explanation`.
+def explain_image(
+    predict,
+    image,
+    *,
+    segments=None,
+    fill="mean",
+    n_samples=1000,
+    design="iid",
+    batch_size=None,
+    seed=0,
+    **options,
+):
+    """Which parts of an image, `(H, W)` or `(H, W, 3)`, speak for its class: an
+    `Explanation`.
 
-    `predict` gets batches `(n, H, W)` or `(n, H, W, 3)` in the dtype of the image, at most
-    `batch_size` (default: what fits 16 MB, at most 256), and returns `(n, classes)` probabilities.
-    `segments`, `(H, W)` integers from any start, default to `superpixels(image)`. A part that is
-    off shows `fill`: `"mean"`, its own mean colour, or a colour, or another image.
-    The same call gives the same result, bit by bit.
+    `predict` gets batches `(n, H, W)` or `(n, H, W, 3)` in the dtype of the image, at
+    most `batch_size` (default: what fits 16 MB, at most 256), and returns `(n,
+    classes)` probabilities. `segments`, `(H, W)` integers from any start, default to
+    `superpixels(image)`. A part that is off shows `fill`: `"mean"`, its own mean
+    colour, or a colour, or another image. The same call gives the same result, bit by
+    bit.
 
-    Options, with their defaults: `labels=None` (numbers or names; None: the predicted class),
-    `class_names=()`, `width=0.25` (`exponential_kernel`), `alpha=1.0`, `features=None` and
-    `select="auto"` (`fit_surrogate`), `progress=True`. `design`: see `sample_masks`.
+    Options, with their defaults: `labels=None` (numbers or names; None: the predicted
+    class), `class_names=()`, `width=0.25` (`exponential_kernel`), `alpha=1.0`,
+    `features=None` and `select="auto"` (`fit_surrogate`), `progress=True`. `design`:
+    see `sample_masks`.
 
-    Raises ValueError for an image of another shape or dtype or with NaN, for segments or a fill
-    that do not fit it, for an unknown label, and when `predict` does not return probabilities.
+    Raises ValueError for an image of another shape or dtype or with NaN, for segments
+    or a fill that do not fit it, for an unknown label, and when `predict` does not
+    return probabilities.
 
     Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
     """
     image = _image("explain_image", image).copy()
     segments = np.asarray(superpixels(image) if segments is None else segments)
-    require(segments.shape == image.shape[:2] and segments.dtype.kind in "iu", "explain_image "
-            f"expects integer segments {image.shape[:2]}, got {segments.dtype} {segments.shape}")
+    require(
+        segments.shape == image.shape[:2] and segments.dtype.kind in "iu",
+        "explain_image "
+        f"expects integer segments {image.shape[:2]}, got {segments.dtype} {segments.shape}",
+    )
     names, segments = np.unique(segments, return_inverse=True)
-    Z = sample_masks(n_samples, len(names), rng=np.random.default_rng(seed), design=design)
+    Z = sample_masks(
+        n_samples, len(names), rng=np.random.default_rng(seed), design=design
+    )
     perturb = partial(blend, image, _hidden(image, segments, fill), segments)
-    return _explain(predict, perturb, names.tolist(), Z, mask_distance(Z),
-                    {"image": image, "segments": segments}, paired=design != "iid",
-                    batch_size=batch_size or int(np.clip(2**24 // image.nbytes, 1, 256)), **options)
+    return _explain(
+        predict,
+        perturb,
+        names.tolist(),
+        Z,
+        mask_distance(Z),
+        {"image": image, "segments": segments},
+        paired=design != "iid",
+        batch_size=batch_size or int(np.clip(2**24 // image.nbytes, 1, 256)),
+        **options,
+    )
 
 
 def _image(name, image):
     image = np.asarray(image)
-    require(image.ndim > 1 and image.shape[2:] in ((), (3,)) and image.size > 0
-            and image.dtype.kind in "uif" and np.isfinite(image).all(),
-            f"{name} expects (H, W) or (H, W, 3) finite numbers, got {image.dtype} {image.shape}; "
-            "for (1, H, W): image[0], explained with lambda batch: predict(batch[:, None])")
+    require(
+        image.ndim > 1
+        and image.shape[2:] in ((), (3,))
+        and image.size > 0
+        and image.dtype.kind in "uif"
+        and np.isfinite(image).all(),
+        f"{name} expects (H, W) or (H, W, 3) finite numbers, got {image.dtype} {image.shape}; "
+        "for (1, H, W): image[0], explained with lambda batch: predict(batch[:, None])",
+    )
     return image
 
 
@@ -453,23 +440,35 @@ def _hidden(image, segments, fill):
     """The image with every part off."""
     if isinstance(fill, str) and fill == "mean":
         size = np.bincount(segments.ravel())
-        mean = [np.bincount(segments.ravel(), c) / size for c in image.reshape(segments.size, -1).T]
-        return np.stack(mean, axis=-1)[segments].reshape(image.shape).astype(image.dtype)
+        mean = [
+            np.bincount(segments.ravel(), c) / size
+            for c in image.reshape(segments.size, -1).T
+        ]
+        return (
+            np.stack(mean, axis=-1)[segments].reshape(image.shape).astype(image.dtype)
+        )
     colour = np.asarray(fill)
-    with np.errstate(all="ignore"):  # what the image's dtype cannot hold is refused, not told
-        require(colour.dtype.kind in "uif" and colour.shape in ((), image.shape[2:], image.shape)
-                and np.allclose(colour.astype(image.dtype), colour, rtol=1e-3, atol=0),
-                "explain_image expects fill to be 'mean', a colour or an image like "
-                f"{image.dtype} {image.shape}, got {fill!r}")
+    with np.errstate(
+        all="ignore"
+    ):  # what the image's dtype cannot hold is refused, not told
+        require(
+            colour.dtype.kind in "uif"
+            and colour.shape in ((), image.shape[2:], image.shape)
+            and np.allclose(colour.astype(image.dtype), colour, rtol=1e-3, atol=0),
+            "explain_image expects fill to be 'mean', a colour or an image like "
+            f"{image.dtype} {image.shape}, got {fill!r}",
+        )
     return np.full_like(image, colour)
 
 
 def superpixels(image, n_segments=60):
-    """Cut an image into parts, `(H, W)` integers from 0: a square grid below 64 pixels, else slic.
+    """Cut an image into parts, `(H, W)` integers from 0: a square grid below 64 pixels,
+    else slic.
 
-    Small images such as digits have too few pixels for the shapes that slic (Achanta et al., 2012)
-    finds; where it finds none, as in noise, the grid steps in too. Raises ValueError for another
-    shape or NaN, ImportError without scikit-image: take `grid_segments(image)` then.
+    Small images such as digits have too few pixels for the shapes that slic (Achanta et
+    al., 2012) finds; where it finds none, as in noise, the grid steps in too. Raises
+    ValueError for another shape or NaN, ImportError without scikit-image: take
+    `grid_segments(image)` then.
 
     Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
     """
@@ -484,7 +483,8 @@ def superpixels(image, n_segments=60):
 
 
 def grid_segments(image, cells=7):
-    """Cut an image into `cells` x `cells` rectangles, as equal as it goes: `(H, W)` integers.
+    """Cut an image into `cells` x `cells` rectangles, as equal as it goes: `(H, W)`
+    integers.
 
     Raises ValueError for another shape than `(H, W)` or `(H, W, 3)`, and NaN.
 
@@ -495,93 +495,162 @@ def grid_segments(image, cells=7):
     return row[:, None] * (column[-1] + 1) + column
 
 
-def explain_text(predict, text, *, tokenizer=None, bag_of_words=True, mask_token=None,
-                 n_samples=5000, design="iid", batch_size=256, seed=0, **options):
+def explain_text(
+    predict,
+    text,
+    *,
+    tokenizer=None,
+    bag_of_words=True,
+    mask_token=None,
+    n_samples=5000,
+    design="iid",
+    batch_size=256,
+    seed=0,
+    **options,
+):
     """Which words of a text speak for its class: an `Explanation`.
 
-    `predict` gets lists of at most `batch_size` strings. `tokenizer(text)` returns the words in
-    their order; the default, `words`, knows every alphabet. With `bag_of_words` a word goes
-    everywhere at once; without, each place is a feature of its own, for models that read in order.
-    A word that is off is deleted, or replaced by `mask_token`. Options as in `explain_image`.
+    `predict` gets lists of at most `batch_size` strings. `tokenizer(text)` returns the
+    words in their order; the default, `words`, knows every alphabet. With
+    `bag_of_words` a word goes everywhere at once; without, each place is a feature of
+    its own, for models that read in order. A word that is off is deleted, or replaced
+    by `mask_token`. Options as in `explain_image`.
 
-    Raises ValueError for a text without words, a tokenizer whose words do not stand in the text
-    (in lower case they may), an unknown label, and when `predict` returns no probabilities.
+    Raises ValueError for a text without words, a tokenizer whose words do not stand in
+    the text (in lower case they may), an unknown label, and when `predict` returns no
+    probabilities.
 
     Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
     """
-    require(isinstance(text, str), f"explain_text expects one string, got {type(text).__name__}")
+    require(
+        isinstance(text, str),
+        f"explain_text expects one string, got {type(text).__name__}",
+    )
     pieces, names = _index(text, (tokenizer or words)(text), bag_of_words)
     require(names, f"explain_text: the text {text[:40]!r} has no words to leave out")
     perturb = partial(remove_words, pieces, mask_token or "")
     rng = np.random.default_rng(seed)
     Z = sample_masks(n_samples, len(names), rng=rng, kind="text", design=design)
-    return _explain(predict, perturb, names, Z, mask_distance(Z), {"pieces": pieces},
-                    batch_size=batch_size, paired=design != "iid", **options)
+    return _explain(
+        predict,
+        perturb,
+        names,
+        Z,
+        mask_distance(Z),
+        {"pieces": pieces},
+        batch_size=batch_size,
+        paired=design != "iid",
+        **options,
+    )
 
 
 def _index(text, tokens, bag_of_words):
-    """Cut the text into (gap, word, feature of the word), at last (gap, "", -1); and the names."""
+    """Cut the text into (gap, word, feature of the word), at last (gap, "", -1); and
+    the names.
+    """
     lower, end = text.lower(), 0
     if len(lower) != len(text) or any(token != token.lower() for token in tokens):
-        lower = text  # else the tokenizer may have lower-cased its words: look for them so
+        lower = (
+            text  # else the tokenizer may have lower-cased its words: look for them so
+        )
     pieces, number = [], {}
     for place, token in enumerate(tokens, start=1):
         start = lower.find(token, end) if token else -1
-        require(start >= 0, f"explain_text: the tokenizer's word {token!r} is not in the text "
-                            f"after {text[max(0, end - 20) : end]!r}")
+        require(
+            start >= 0,
+            f"explain_text: the tokenizer's word {token!r} is not in the text "
+            f"after {text[max(0, end - 20) : end]!r}",
+        )
         name = token if bag_of_words else f"{token} [{place}]"
         gap, end = text[end:start], start + len(token)
         pieces.append((gap, text[start:end], number.setdefault(name, len(number))))
     return [*pieces, (text[end:], "", -1)], list(number)
 
 
-def explain_tabular(predict, x, background, *, names=None, n_samples=5000, width=None,
-                    batch_size=1024, seed=0, **options):
+def explain_tabular(
+    predict,
+    x,
+    background,
+    *,
+    names=None,
+    n_samples=5000,
+    width=None,
+    batch_size=1024,
+    seed=0,
+    **options,
+):
     """Which columns of one row speak for its class: an `Explanation`.
 
-    Samples are `x + scale * noise` with Gaussian noise and `scale` the background's standard
-    deviation; a column that never varies stays as it is. Coefficients are per standard deviation.
-    Distances are Euclidean in scaled columns; the kernel width defaults to `0.75 sqrt(d)`.
-    Shapes: x `(d,)`, background `(n, d)`; `predict` gets `(n, d)` float64. Options as in
-    `explain_image`.
+    Samples are `x + scale * noise` with Gaussian noise and `scale` the background's
+    standard deviation; a column that never varies stays as it is. Coefficients are per
+    standard deviation. Distances are Euclidean in scaled columns; the kernel width
+    defaults to `0.75 sqrt(d)`. Shapes: x `(d,)`, background `(n, d)`; `predict` gets
+    `(n, d)` float64. Options as in `explain_image`.
 
-    Raises ValueError for shapes that do not fit, NaN, an unknown label, and when `predict` does not
-    return probabilities.
+    Raises ValueError for shapes that do not fit, NaN, an unknown label, and when
+    `predict` does not return probabilities.
 
     Derived in notebooks/04_lime.ipynb, section *The idea in two dimensions*.
     """
     x, background = np.asarray(x, np.float64), np.asarray(background, np.float64)
     names = list(range(x.size) if names is None else names)
-    require(background.ndim == 2 and x.shape == background.shape[1:] == (len(names),)
-            and background.size > 0 and np.isfinite([x, background.std(axis=0)]).all()
-            and n_samples >= 2, "explain_tabular expects finite numbers x (d,) and background "
-            "(n, d), neither empty, d names and n_samples >= 2, got "
-            f"{x.shape}, {background.shape}, {len(names)} names, {n_samples}")
+    require(
+        background.ndim == 2
+        and x.shape == background.shape[1:] == (len(names),)
+        and background.size > 0
+        and np.isfinite([x, background.std(axis=0)]).all()
+        and n_samples >= 2,
+        "explain_tabular expects finite numbers x (d,) and background "
+        "(n, d), neither empty, d names and n_samples >= 2, got "
+        f"{x.shape}, {background.shape}, {len(names)} names, {n_samples}",
+    )
     mean, scale = background.mean(axis=0), background.std(axis=0)
-    noise = np.random.default_rng(seed).standard_normal((n_samples, x.size)) * (scale > 0)
+    noise = np.random.default_rng(seed).standard_normal((n_samples, x.size)) * (
+        scale > 0
+    )
     noise[0] = 0
     scale[scale == 0] = 1
     Z, D = (x - mean) / scale + noise, np.linalg.norm(noise, axis=1)
-    return _explain(predict, lambda Z, out=None: mean + Z * scale, names, Z, D, {},
-                    width=width or 0.75 * np.sqrt(x.size), batch_size=batch_size, **options)
+    return _explain(
+        predict,
+        lambda Z, out=None: mean + Z * scale,
+        names,
+        Z,
+        D,
+        {},
+        width=width or 0.75 * np.sqrt(x.size),
+        batch_size=batch_size,
+        **options,
+    )
 
 
-def pick(explanations, budget, *, k=10):
-    """Which few explanations to look at: submodular pick, SP-LIME. Returns their positions.
+def submodular_pick(explanations, budget, *, k=10):
+    """Which few explanations to look at: submodular submodular_pick, SP-LIME. Returns
+    their positions.
 
-    With W the weights of each explanation's `k` heaviest features for its first label, and the
-    importance of a feature `I_j = sqrt(sum_i |W_ij|)`, take one by one the explanation that adds
-    most to `c(V) = sum of I_j over the features that V shows`. Greedy comes within 1 - 1/e of the
-    best choice. Features are the same when their names are: images need the same segments.
+    With W the weights of each explanation's `k` heaviest features for its first label,
+    and the importance of a feature `I_j = sqrt(sum_i |W_ij|)`, take one by one the
+    explanation that adds most to `c(V) = sum of I_j over the features that V shows`.
+    Greedy comes within 1 - 1/e of the best choice. Features are the same when their
+    names are: images need the same segments.
 
     Raises ValueError for no explanations, a budget below 1, or images cut differently.
 
-    Derived in notebooks/04_lime.ipynb, section *Which examples to look at* (Ribeiro et al., 2016).
+    Derived in notebooks/04_lime.ipynb, section *Which examples to look at* (Ribeiro et
+    al., 2016).
     """
-    same = all(np.array_equal(e.segments, explanations[0].segments) for e in explanations)
-    require(same and len(explanations) > 0 and budget >= 1, "pick expects explanations, those of "
-            f"images with the same segments, and a budget of at least 1, got {budget}")
-    tops = [{e.name: abs(e.weight) for e in explanation.top(k=k)} for explanation in explanations]
+    same = all(
+        np.array_equal(e.segments, explanations[0].segments) for e in explanations
+    )
+    require(
+        same and len(explanations) > 0 and budget >= 1,
+        "submodular_pick expects explanations, those of "
+        f"images with the same segments, and a budget of at least 1, got {budget}",
+    )
+    tops = [
+        {e.name: abs(e.weight) for e in explanation.top(k=k)}
+        for explanation in explanations
+    ]
     names = list(dict.fromkeys(name for top in tops for name in top))
     W = np.array([[top.get(name, 0) for name in names] for top in tops])
     importance, shown, picked = np.sqrt(W.sum(axis=0)), np.zeros(len(names), bool), []

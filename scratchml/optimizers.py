@@ -1,45 +1,60 @@
-"""How the parameters move once their gradients are known, from the simplest rule to Adam.
+"""How the parameters move once their gradients are known, from the simplest rule to
+Adam.
 
-Every optimizer is one method, `update(p, g, state)`: change the parameter `p` in place, given its
-gradient `g` and a dictionary `state` that belongs to this parameter and survives from step to step.
+Every optimizer is one method, `update(p, g, state)`: change the parameter `p` in place,
+given its gradient `g` and a dictionary `state` that belongs to this parameter and
+survives from step to step.
 """
 
 import math
 
 import numpy as np
 
-from .layers import require
+from ._support import require
 
 
 class Optimizer:
     """Walk over the parameters by name and update each: `p <- p - step(g)`.
 
-    `lr` is the learning rate: the step length for one unit of gradient. One optimizer trains one
-    model: it remembers momenta and the like by the parameters' names.
+    `lr` is the learning rate: the step length for one unit of gradient. One optimizer
+    trains one model: it remembers momenta and the like by the parameters' names.
 
-    Raises ValueError for a learning rate of 0 or less, for a second model and for a gradient of
-    another shape than its parameter's, RuntimeError when a gradient is missing.
+    Raises ValueError for a learning rate of 0 or less, for a second model and for a
+    gradient of another shape than its parameter's, RuntimeError when a gradient is
+    missing.
 
     Derived in notebooks/01_nn.ipynb, section *Optimizers*.
     """
 
     def __init__(self, lr):
-        require(lr > 0, f"{type(self).__name__} expects a learning rate lr > 0, got {lr}")
+        require(
+            lr > 0, f"{type(self).__name__} expects a learning rate lr > 0, got {lr}"
+        )
         self.lr, self.states, self._model = lr, {}, None
 
     def step(self, model):
-        """Update every parameter of the model once, from the gradients of the last backward."""
+        """Update every parameter of the model once, from the gradients of the last
+        backward.
+        """
         if self._model is not None and self._model is not model:
-            raise ValueError(f"{self} already trains another model: make a new one for this model")
+            raise ValueError(
+                f"{self} already trains another model: make a new one for this model"
+            )
         self._model = model
-        parameters, gradients = model.parameters(), model.gradients()
+        parameters = model.parameters()
+        gradients = model.gradients()
+        require_parameters(model, parameters)
         if missing := parameters.keys() - gradients.keys():
-            raise RuntimeError(f"{self}: no gradient for {sorted(missing)}, call backward first")
+            raise RuntimeError(
+                f"{self}: no gradient for {sorted(missing)}, call backward first"
+            )
         for name, p in parameters.items():
             g = gradients[name]
             if g.shape != p.shape:
-                raise ValueError(f"{self}: the gradient of {name} has shape {g.shape}, "
-                                 f"the parameter {p.shape}")
+                raise ValueError(
+                    f"{self}: the gradient of {name} has shape {g.shape}, "
+                    f"the parameter {p.shape}"
+                )
             self.update(p, g, self.states.setdefault(name, {}))
 
     def update(self, p, g, state):
@@ -50,33 +65,52 @@ class Optimizer:
         return f"{type(self).__name__}(lr={self.lr:g})"
 
 
-def remembered(state, p, *names):
-    """The arrays that `state` keeps under these names: zeros like `p` before the first step."""
+def require_parameters(model, parameters):
+    """Raise ValueError for a model with nothing to train, and say how layers are
+    found.
+    """
+    if not parameters:
+        raise ValueError(
+            f"{model} has no parameters. A layer's own stand in self.params; the layers inside it "
+            "are found by attribute: self.hidden = Linear(...), or a list or tuple of layers"
+        )
+
+
+def slots(state, p, *names):
+    """The arrays that `state` keeps under these names: zeros like `p` before the first
+    step.
+    """
     if not state:
         state.update({name: np.zeros_like(p) for name in names})
     return [state[name] for name in names]
 
 
 class SGD(Optimizer):
-    """Downhill, `p <- p - lr g`; with momentum `v <- momentum v + g` and `p <- p - lr v`.
+    """Downhill, `p <- p - lr g`; with momentum `v <- momentum v + g` and `p <- p - lr
+    v`.
 
-    `nesterov` looks ahead: it steps along `g + momentum v` instead of `v`.
-    Raises ValueError for a momentum outside [0, 1), and for `nesterov` without momentum.
+    `nesterov` looks ahead: it steps along `g + momentum v` instead of `v`. Raises
+    ValueError for a momentum outside [0, 1), and for `nesterov` without momentum.
 
-    Derived in notebooks/01_nn.ipynb, section *Optimizers* (Robbins and Monro, 1951; Polyak, 1964;
-    Nesterov, 1983; in this form Sutskever et al., 2013).
+    Derived in notebooks/01_nn.ipynb, section *Optimizers* (Robbins and Monro, 1951;
+    Polyak, 1964; Nesterov, 1983; in this form Sutskever et al., 2013).
     """
 
     def __init__(self, lr, momentum=0.0, nesterov=False):
         super().__init__(lr)
-        require(0 <= momentum < 1, f"SGD expects a momentum 0 <= momentum < 1, got {momentum}")
-        require(momentum or not nesterov,
-                "SGD(nesterov=True) needs a momentum > 0: try momentum=0.9")
+        require(
+            0 <= momentum < 1,
+            f"SGD expects a momentum 0 <= momentum < 1, got {momentum}",
+        )
+        require(
+            momentum or not nesterov,
+            "SGD(nesterov=True) needs a momentum > 0: try momentum=0.9",
+        )
         self.momentum, self.nesterov = momentum, nesterov
 
     def update(self, p, g, state):
         if self.momentum:
-            [v] = remembered(state, p, "v")
+            [v] = slots(state, p, "v")
             v *= self.momentum
             v += g
             g = g + self.momentum * v if self.nesterov else v
@@ -88,7 +122,8 @@ class AdaGrad(Optimizer):
 
     Parameters with rare gradients keep large steps; all steps shrink as `s` grows.
 
-    Derived in notebooks/01_nn.ipynb, section *Optimizers* (Duchi, Hazan and Singer, 2011).
+    Derived in notebooks/01_nn.ipynb, section *Optimizers* (Duchi, Hazan and Singer,
+    2011).
     """
 
     def __init__(self, lr=0.01, eps=1e-10):
@@ -96,13 +131,14 @@ class AdaGrad(Optimizer):
         self.eps = eps
 
     def update(self, p, g, state):
-        [s] = remembered(state, p, "s")
+        [s] = slots(state, p, "s")
         s += g * g
         p -= self.lr * g / (np.sqrt(s) + self.eps)
 
 
 class RMSProp(Optimizer):
-    """AdaGrad that forgets: `s <- decay s + (1 - decay) g^2`, `p <- p - lr g / (sqrt(s) + eps)`.
+    """AdaGrad that forgets: `s <- decay s + (1 - decay) g^2`, `p <- p - lr g / (sqrt(s)
+    + eps)`.
 
     Derived in notebooks/01_nn.ipynb, section *Optimizers* (Tieleman and Hinton, 2012).
     """
@@ -112,7 +148,7 @@ class RMSProp(Optimizer):
         self.decay, self.eps = decay, eps
 
     def update(self, p, g, state):
-        [s] = remembered(state, p, "s")
+        [s] = slots(state, p, "s")
         s *= self.decay
         s += (1 - self.decay) * g * g
         p -= self.lr * g / (np.sqrt(s) + self.eps)
@@ -122,7 +158,8 @@ class Adam(Optimizer):
     """Momentum and RMSProp together, both corrected for their start at zero.
 
     `m <- beta1 m + (1 - beta1) g`, `v <- beta2 v + (1 - beta2) g^2`; after step `t`,
-    `m^ = m / (1 - beta1^t)`, `v^ = v / (1 - beta2^t)`, and `p <- p - lr m^ / (sqrt(v^) + eps)`.
+    `m^ = m / (1 - beta1^t)`, `v^ = v / (1 - beta2^t)`, and `p <- p - lr m^ / (sqrt(v^)
+    + eps)`.
 
     Derived in notebooks/01_nn.ipynb, section *Optimizers* (Kingma and Ba, 2015).
     """
@@ -132,7 +169,7 @@ class Adam(Optimizer):
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
 
     def update(self, p, g, state):
-        m, v = remembered(state, p, "m", "v")
+        m, v = slots(state, p, "m", "v")
         state["t"] = t = state.get("t", 0) + 1
         m *= self.beta1
         m += (1 - self.beta1) * g
@@ -153,11 +190,11 @@ def gradient_norm(model):
 def clip_gradients(model, max_norm):
     """Shorten the gradients in place so that their common norm is at most `max_norm`.
 
-    The direction stays. Returns the norm before clipping. Raises ValueError unless `max_norm` is
-    above 0.
+    The direction stays. Returns the norm before clipping. Raises ValueError unless
+    `max_norm` is above 0.
 
-    Derived in notebooks/02_rnn.ipynb, section *Vanishing and exploding gradients* (Pascanu,
-    Mikolov and Bengio, 2013).
+    Derived in notebooks/02_rnn.ipynb, section *Vanishing and exploding gradients*
+    (Pascanu, Mikolov and Bengio, 2013).
     """
     require(max_norm > 0, f"clip_gradients expects max_norm > 0, got {max_norm}")
     norm = gradient_norm(model)

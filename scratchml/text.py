@@ -1,7 +1,7 @@
 """From text to numbers: words, their ids, and rows of equal length.
 
-Two kinds of text are prepared here: posts, cut into words, and one long stream of characters in
-the 27 letters of text8 (Mahoney, 2006).
+Two kinds of text are prepared here: posts, cut into words, and one long stream of
+characters in the 27 letters of text8 (Mahoney, 2006).
 """
 
 import re
@@ -10,7 +10,7 @@ from collections import Counter
 
 import numpy as np
 
-from .layers import require
+from ._support import require
 
 PADDING, UNKNOWN = 0, 1
 ALPHABET = " abcdefghijklmnopqrstuvwxyz"
@@ -18,18 +18,24 @@ DIGITS = "zero one two three four five six seven eight nine".split()
 
 
 def words(text):
-    """The words of a text: letters, digits and marks of any alphabet, apostrophes inside; emoji.
+    """The words of a text: letters, digits and marks of any alphabet, apostrophes
+    inside; emoji.
 
     Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
     """
     # \w leaves out combining marks, without which Thai or Hindi words fall apart.
-    marks = "".join(c for c in set(text) if unicodedata.category(c)[0] == "M" and c != "\ufe0f")
+    marks = "".join(
+        c for c in set(text) if unicodedata.category(c)[0] == "M" and c != "\ufe0f"
+    )
     word, emoji = rf"[\w{marks}]+", "\u2300-\u2bff\U0001f000-\U0001faff"
-    return re.findall(rf"{word}(?:['’\u200c]{word})*|[{emoji}][{emoji}\u200d\ufe0f]*", text)
+    return re.findall(
+        rf"{word}(?:['’\u200c]{word})*|[{emoji}][{emoji}\u200d\ufe0f]*", text
+    )
 
 
 def tokenize(text):
-    """Cut a text into lower-case words, in any alphabet: `"Don't go!"` gives `don't`, `go`.
+    """Cut a text into lower-case words, in any alphabet: `"Don't go!"` gives `don't`,
+    `go`.
 
     Derived in notebooks/02_rnn.ipynb, section *A text classifier*.
     """
@@ -37,21 +43,29 @@ def tokenize(text):
 
 
 class Vocabulary:
-    """Words and their ids, the most frequent first; 0 is padding, 1 every word not known here.
+    """Words and their ids, the most frequent first; 0 is padding, 1 every word not
+    known here.
 
-    Give it the training texts only: a model must not know which words the test will bring.
-    `size` limits the number of ids, the two special ones included.
-    Raises TypeError for a single text, ValueError for a size below 2.
+    Give it the training texts only: a model must not know which words the test will
+    bring. `size` limits the number of ids, the two special ones included. Raises
+    TypeError for a single text, ValueError for a size below 2.
 
     Derived in notebooks/02_rnn.ipynb, section *A text classifier*.
     """
 
     def __init__(self, texts, size=None):
         if isinstance(texts, str):
-            raise TypeError("Vocabulary expects a list of texts, got a single one: pass [text]")
-        require(size is None or size >= 2, f"Vocabulary expects a size of 2 or more, got {size}")
+            raise TypeError(
+                "Vocabulary expects a list of texts, got a single one: pass [text]"
+            )
+        require(
+            size is None or size >= 2,
+            f"Vocabulary expects a size of 2 or more, got {size}",
+        )
         counts = Counter(word for text in texts for word in tokenize(text))
-        known = sorted(counts, key=lambda word: (-counts[word], word))  # ties by alphabet
+        known = sorted(
+            counts, key=lambda word: (-counts[word], word)
+        )  # ties by alphabet
         self.words = ["<pad>", "<unk>", *known][:size]
         self.ids = {word: i for i, word in enumerate(self.words)}
 
@@ -72,7 +86,9 @@ def check_ids(name, ids, n=None):
     """Return ids `(T,)` as an array; raise unless they are integers, and in 0..n-1."""
     ids = np.asarray(ids)
     if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
-        raise TypeError(f"{name} expects integer ids (T,), got {ids.dtype} of shape {ids.shape}")
+        raise TypeError(
+            f"{name} expects integer ids (T,), got {ids.dtype} of shape {ids.shape}"
+        )
     if n is not None and ids.size and not 0 <= ids.min() <= ids.max() < n:
         raise ValueError(f"{name} expects ids 0..{n - 1}, got {ids.min()}..{ids.max()}")
     return ids
@@ -81,8 +97,9 @@ def check_ids(name, ids, n=None):
 def pad(sequences, length=None):
     """Put lists of ids into one array `(N, T)`, filled up with 0 behind.
 
-    `T` is the longest length, or `length`, which cuts longer lists; an empty one takes one step.
-    Raises TypeError for a list of anything but whole numbers, ValueError for a length below 1.
+    `T` is the longest length, or `length`, which cuts longer lists; an empty one takes
+    one step. Raises TypeError for a list of anything but whole numbers, ValueError for
+    a length below 1.
 
     Derived in notebooks/02_rnn.ipynb, section *A text classifier*.
     """
@@ -96,7 +113,8 @@ def pad(sequences, length=None):
 
 
 def clean_text8(text):
-    """Reduce a text to the 27 characters of text8: a to z, and single spaces between words.
+    """Reduce a text to the 27 characters of text8: a to z, and single spaces between
+    words.
 
     Digits are spelled out, one by one, and all other characters separate words.
 
@@ -107,15 +125,19 @@ def clean_text8(text):
 
 
 def encode_characters(text):
-    """The ids of text8's characters, 0 for the space and 1..26 for a..z: `(T,)`, one byte each.
+    """The ids of text8's characters, 0 for the space and 1..26 for a..z: `(T,)`, one
+    byte each.
 
     Raises ValueError for any other character.
 
     Derived in notebooks/02_rnn.ipynb, section *A character model*.
     """
     strange = sorted(set(text) - set(ALPHABET))
-    require(not strange, f"encode_characters expects a to z and space, got {strange[:5]}: "
-                         "use clean_text8 first")
+    require(
+        not strange,
+        f"encode_characters expects a to z and space, got {strange[:5]}: "
+        "use clean_text8 first",
+    )
     # In ASCII, the space is 32 and a..z are 97..122: the last five bits are the ids.
     return np.frombuffer(text.encode("ascii"), np.uint8) & 31
 
@@ -127,28 +149,32 @@ def decode_characters(ids):
 
     Derived in notebooks/02_rnn.ipynb, section *A character model*.
     """
-    return "".join(ALPHABET[i] for i in check_ids("decode_characters", ids, len(ALPHABET)))
+    return "".join(
+        ALPHABET[i] for i in check_ids("decode_characters", ids, len(ALPHABET))
+    )
 
 
-def windows(ids, batch_size, steps):
-    """Cut one long text `(L,)` into inputs and targets, each `(K batch_size, steps)`.
+def windows(ids, batch_size, seq_len):
+    """Cut one long text `(L,)` into inputs and targets, each `(K batch_size, seq_len)`.
 
-    The target of each character is the next one. The text is laid out in `batch_size` long rows,
-    read side by side: batch after batch, *in this order*, every row goes on where it stopped. What
-    does not fill the last window is left out.
-    Raises ValueError when the text is shorter than one batch.
+    The target of each character is the next one. The text is laid out in `batch_size`
+    long rows, read side by side: batch after batch, *in this order*, every row goes on
+    where it stopped. What does not fill the last window is left out. Raises ValueError
+    when the text is shorter than one batch.
 
     Derived in notebooks/02_rnn.ipynb, section *A character model*.
     """
     ids = check_ids("windows", ids)
-    require(min(batch_size, steps) >= 1 and len(ids) > batch_size * steps,
-            f"windows needs {batch_size} x {steps} characters and one more, got {len(ids)}: "
-            "take a smaller batch_size or fewer steps")
+    require(
+        min(batch_size, seq_len) >= 1 and len(ids) > batch_size * seq_len,
+        f"windows needs {batch_size} x {seq_len} characters and one more, got {len(ids)}: "
+        "take a smaller batch_size or a shorter seq_len",
+    )
     width = (len(ids) - 1) // batch_size  # of one row
-    K = width // steps
+    K = width // seq_len
 
     def cut(ids):
-        rows = ids[: batch_size * width].reshape(batch_size, width)[:, : K * steps]
-        return rows.reshape(batch_size, K, steps).swapaxes(0, 1).reshape(-1, steps)
+        rows = ids[: batch_size * width].reshape(batch_size, width)[:, : K * seq_len]
+        return rows.reshape(batch_size, K, seq_len).swapaxes(0, 1).reshape(-1, seq_len)
 
     return cut(ids[:-1]), cut(ids[1:])

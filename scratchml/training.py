@@ -1,20 +1,17 @@
 """Put a model, a loss and an optimizer together, and repeat.
 
-One step: take a batch, run it forward, measure the loss, run the gradient backward, move the
-parameters. `fit` repeats it over shuffled batches and writes down what happened.
+One step: take a batch, run it forward, measure the loss, run the gradient backward,
+move the parameters. `fit` repeats it over shuffled batches and writes down what
+happened.
 """
 
 import math
-import os
-import warnings
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
-from .layers import require
-from .optimizers import clip_gradients
+from ._support import progress_bar, replace_file, require
+from .optimizers import clip_gradients, require_parameters
 
 
 class DivergedError(FloatingPointError):
@@ -28,9 +25,10 @@ class DivergedError(FloatingPointError):
 class History(dict):
     """What `fit` wrote down: `history["loss"]` is a list with one number an epoch.
 
-    Keys: `loss` (penalty included, mean over the epoch), `lr`; `accuracy` for integer targets;
-    `validation_loss` and `validation_accuracy` with validation data; `gradient_norm` with clipping.
-    `stopped` says why training ended before its last epoch, and is empty when it did not.
+    Keys: `loss` (penalty included, mean over the epoch), `lr`; `accuracy` for integer
+    targets; `validation_loss` and `validation_accuracy` with validation data;
+    `gradient_norm` with clipping. `stopped` says why training ended before its last
+    epoch, and is empty when it did not.
 
     Derived in notebooks/01_nn.ipynb, section *Train properly*.
     """
@@ -44,8 +42,10 @@ class History(dict):
 
 
 @dataclass
-class Training:
-    """What a callback sees, and may change: set `stop` to a reason to end after this epoch."""
+class TrainingState:
+    """What a callback sees, and may change: set `stop` to a reason to end after this
+    epoch.
+    """
 
     model: object
     optimizer: object
@@ -56,7 +56,8 @@ class Training:
 
 
 class Callback:
-    """Hooks into `fit`; override those you need. Each receives the `Training` under way.
+    """Hooks into `fit`; override those you need. Each receives the `TrainingState`
+    under way.
 
     Derived in notebooks/01_nn.ipynb, section *Train properly*.
     """
@@ -72,7 +73,8 @@ class Callback:
 
 
 class EarlyStopping(Callback):
-    """Stop when the watched number has not improved for `patience` epochs; keep the best weights.
+    """Stop when the watched number has not improved for `patience` epochs; keep the
+    best weights.
 
     Raises ValueError when `fit` does not record `watch`.
 
@@ -87,20 +89,23 @@ class EarlyStopping(Callback):
             self.best, self.best_epoch, self.weights = math.inf, -1, {}
 
     def after_epoch(self, training):
-        require(self.watch in training.history, f"EarlyStopping watches {self.watch!r}, which fit "
-                "does not record: pass validation=(x, y), or watch='loss'")
+        require(
+            self.watch in training.history,
+            f"EarlyStopping watches {self.watch!r}, which fit "
+            "does not record: pass validation=(x, y), or watch='loss'",
+        )
         value = training.history[self.watch][-1]
         value = -value if self.watch.endswith("accuracy") else value
         if value < self.best:
             self.best, self.best_epoch = value, training.epoch
-            self.weights = {k: p.copy() for k, p in training.model.parameters().items()}
+            self.weights = {k: p.copy() for k, p in training.model.state_dict().items()}
         elif training.epoch - self.best_epoch >= self.patience:
             training.stop = f"no better {self.watch} for {self.patience} epochs"
 
     def after_training(self, training):
-        parameters = training.model.parameters()
+        state = training.model.state_dict()
         for name, best in self.weights.items():
-            parameters[name][...] = best
+            state[name][...] = best
 
 
 class Schedule(Callback):
@@ -121,22 +126,29 @@ class Schedule(Callback):
 def cosine(lr):
     """A rate for `Schedule`: from `lr` towards 0 along half a cosine.
 
-    Derived in notebooks/01_nn.ipynb, section *Train properly* (Loshchilov and Hutter, 2017).
+    Derived in notebooks/01_nn.ipynb, section *Train properly* (Loshchilov and Hutter,
+    2017).
     """
     return lambda epoch, epochs: lr * (1 + math.cos(math.pi * epoch / epochs)) / 2
 
 
 def batches(x, y, batch_size, rng):
-    """Yield `(x, y)` batch by batch: every example once, in a new random order, the rest last.
+    """Yield `(x, y)` batch by batch: every example once, in a new random order, the
+    rest last.
 
     With `rng=None` they come in the order they have: a text must not be shuffled.
-    Raises ValueError when `x` and `y` differ in length or are empty, or for a batch size below 1.
+    Raises ValueError when `x` and `y` differ in length or are empty, or for a batch
+    size below 1.
 
     Derived in notebooks/01_nn.ipynb, section *Optimizers*.
     """
-    require(np.ndim(x) and np.ndim(y) and len(x) == len(y) > 0,
-            f"batches expects one target per example, got x {np.shape(x)} and y {np.shape(y)}")
-    require(batch_size >= 1, f"batches expects a batch size of at least 1, got {batch_size}")
+    require(
+        np.ndim(x) and np.ndim(y) and len(x) == len(y) > 0,
+        f"batches expects one target per example, got x {np.shape(x)} and y {np.shape(y)}",
+    )
+    require(
+        batch_size >= 1, f"batches expects a batch size of at least 1, got {batch_size}"
+    )
     order = np.arange(len(x)) if rng is None else rng.permutation(len(x))
     for start in range(0, len(x), batch_size):
         chosen = order[start : start + batch_size]
@@ -144,11 +156,12 @@ def batches(x, y, batch_size, rng):
 
 
 def train_step(model, loss, optimizer, x, y, *, penalty=None, clip_norm=None):
-    """One step: forward, loss, backward, update. Returns `(loss, scores, gradient norm)`.
+    """One step: forward, loss, backward, update. Returns `(loss, scores, gradient
+    norm)`.
 
-    `penalty`, such as `L2(1e-4)`, is added for every weight matrix (parameters with two axes or
-    more; biases stay free), to the loss *and* to the gradient. The norm is None without
-    `clip_norm`. Nothing is updated when the loss is not finite.
+    `penalty`, such as `L2(1e-4)`, is added for every weight matrix (parameters with two
+    axes or more; biases stay free), to the loss *and* to the gradient. The norm is None
+    without `clip_norm`. Nothing is updated when the loss is not finite.
 
     Derived in notebooks/01_nn.ipynb, section *Optimizers*.
     """
@@ -168,22 +181,37 @@ def train_step(model, loss, optimizer, x, y, *, penalty=None, clip_norm=None):
     return value, scores, norm
 
 
-def fit(model, loss, optimizer, train, *, epochs, batch_size, rng, validation=None, callbacks=(),
-        penalty=None, clip_norm=None, augment=None, progress=True):
+def fit(
+    model,
+    loss,
+    optimizer,
+    train,
+    *,
+    epochs,
+    batch_size,
+    rng,
+    validation=None,
+    callbacks=(),
+    penalty=None,
+    clip_norm=None,
+    augment=None,
+    progress=True,
+):
     """Train the model in place, and return its `History`.
 
     `train` and `validation` are pairs `(x, y)`. `batch_size=1` is online training,
-    `batch_size=len(x)` full-batch, anything between mini-batch. `augment(x, rng)` changes each
-    batch before it is used. `penalty` and `clip_norm` as in `train_step`.
+    `batch_size=len(x)` full-batch, anything between mini-batch. `augment(x, rng)`
+    changes each batch before it is used. `penalty` and `clip_norm` as in `train_step`.
 
     Ctrl-C ends training and returns the history so far; the model stays usable. Raises
-    DivergedError at the first loss that is not finite. However training ends, the callbacks'
-    `after_training` runs.
+    DivergedError at the first loss that is not finite. However training ends, the
+    callbacks' `after_training` runs.
 
     Derived in notebooks/01_nn.ipynb, section *Train properly*.
     """
+    require_parameters(model, model.parameters())
     x, y = train
-    training = Training(model, optimizer, epochs)
+    training = TrainingState(model, optimizer, epochs)
     history = training.history
     bar = progress_bar(epochs * math.ceil(len(x) / max(batch_size, 1)), progress)
     try:
@@ -196,14 +224,25 @@ def fit(model, loss, optimizer, train, *, epochs, batch_size, rng, validation=No
             for number, (xb, yb) in enumerate(batches(x, y, batch_size, rng)):
                 xb = augment(xb, rng) if augment else xb
                 with np.errstate(over="ignore", invalid="ignore"):
-                    value, scores, norm = train_step(model, loss, optimizer, xb, yb,
-                                                     penalty=penalty, clip_norm=clip_norm)
+                    value, scores, norm = train_step(
+                        model,
+                        loss,
+                        optimizer,
+                        xb,
+                        yb,
+                        penalty=penalty,
+                        clip_norm=clip_norm,
+                    )
                 if not math.isfinite(value):
-                    training.stop = (f"the loss became {value} in epoch {training.epoch}, "
-                                     f"batch {number}")
+                    training.stop = (
+                        f"the loss became {value} in epoch {training.epoch}, "
+                        f"batch {number}"
+                    )
                     raise DivergedError(
                         f"{training.stop}: try a smaller learning rate than {optimizer.lr:g}, "
-                        "clip_norm=1, or look for NaN in the data", history)
+                        "clip_norm=1, or look for NaN in the data",
+                        history,
+                    )
                 seen += len(xb)
                 total += value * len(xb)
                 classes = scores.ndim > yb.ndim  # the targets are: one axis less
@@ -221,9 +260,14 @@ def fit(model, loss, optimizer, train, *, epochs, batch_size, rng, validation=No
                 numbers["validation_loss"] = loss.forward(scores, validation[1])
                 if classes:
                     numbers["validation_accuracy"] = accuracy(scores, validation[1])
-            for name, value in numbers.items():  # at the end: Ctrl-C leaves lists of one length
+            for (
+                name,
+                value,
+            ) in numbers.items():  # at the end: Ctrl-C leaves lists of one length
                 history.setdefault(name, []).append(value)
-            bar.set_postfix({k: f"{v[-1]:.3g}" for k, v in history.items()}, refresh=False)
+            bar.set_postfix(
+                {k: f"{v[-1]:.3g}" for k, v in history.items()}, refresh=False
+            )
             for callback in callbacks:
                 callback.after_epoch(training)
             if training.stop:
@@ -238,26 +282,6 @@ def fit(model, loss, optimizer, train, *, epochs, batch_size, rng, validation=No
     return history
 
 
-class _SilentBar(AbstractContextManager):
-    def update(self, *_, **__):
-        """Show nothing."""
-
-    set_postfix = reset = close = __exit__ = update
-
-
-def progress_bar(total, show=True, **options):
-    """A tqdm bar that leaves nothing behind, or a silent stand-in where tqdm is not installed."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # tqdm falls back to text where ipywidgets is missing
-            from tqdm.auto import tqdm
-    except ImportError:
-        return _SilentBar()
-    # tqdm reads TQDM_DISABLE itself, except in a notebook.
-    disable = not show or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
-    return tqdm(total=total, leave=False, disable=disable, **options)
-
-
 def predict(model, x, *, batch_size=256):
     """The model's scores for all of `x`, batch by batch, in eval mode.
 
@@ -266,13 +290,16 @@ def predict(model, x, *, batch_size=256):
 
     Derived in notebooks/01_nn.ipynb, section *Train properly*.
     """
-    require(np.ndim(x) and len(x) > 0,
-            f"predict expects at least one example, got x of shape {np.shape(x)}")
+    require(
+        np.ndim(x) and len(x) > 0,
+        f"predict expects at least one example, got x of shape {np.shape(x)}",
+    )
     mode = model.training
     model.eval()
     try:
-        return np.concatenate([model.forward(x[i : i + batch_size])
-                               for i in range(0, len(x), batch_size)])
+        return np.concatenate(
+            [model.forward(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
+        )
     finally:
         model.train(mode)
 
@@ -286,13 +313,17 @@ def as_labels(predictions, y):
     scored = predictions.ndim == y.ndim + 1 and predictions.size
     if scored and not np.isnan(predictions).any():
         predictions = predictions.argmax(axis=-1)
-    require(predictions.shape == y.shape and y.size, "accuracy and confusion_matrix expect scores "
-            f"or classes, none NaN, for labels of shape {y.shape}, got shape {predictions.shape}")
+    require(
+        predictions.shape == y.shape and y.size,
+        "accuracy and confusion_matrix expect scores "
+        f"or classes, none NaN, for labels of shape {y.shape}, got shape {predictions.shape}",
+    )
     return predictions
 
 
 def accuracy(predictions, y):
-    """The share of right answers, from scores `(N, C)` or classes `(N,)` and labels `(N,)`.
+    """The share of right answers, from scores `(N, C)` or classes `(N,)` and labels
+    `(N,)`.
 
     Raises ValueError when the two do not fit, are empty or hold NaN.
 
@@ -301,25 +332,39 @@ def accuracy(predictions, y):
     return float(np.mean(as_labels(predictions, y) == y))
 
 
-def confusion_matrix(predictions, y):
-    """Count `matrix[true, predicted]`, from scores `(N, C)` or classes `(N,)` and labels `(N,)`.
+def confusion_matrix(y_true, y_pred):
+    """Count `matrix[true, predicted]` from classes `(N,)`, in scikit-learn's order.
 
-    Raises ValueError as `accuracy` does, and for labels that are not 0..C-1.
+    Scores become classes by `scores.argmax(axis=-1)`. Classes are 0..C-1, C - 1 being
+    the largest in either array.
+
+    Raises ValueError for different shapes, for none, and for anything but integers of 0
+    or more.
 
     Derived in notebooks/01_nn.ipynb, section *Look at what it learned*.
     """
-    found, y = as_labels(predictions, y), np.asarray(y)
-    scored = np.ndim(predictions) > y.ndim
-    classes = np.shape(predictions)[-1] if scored else max(found.max(), y.max()) + 1
-    require(y.dtype.kind in "iu" and 0 <= min(found.min(), y.min()) and y.max() < classes,
-            f"confusion_matrix expects integer labels 0..{classes - 1}")
+    y_true = np.asarray(y_true)
+    y_pred = np.asarray(y_pred)
+    require(
+        y_true.shape == y_pred.shape and y_true.size,
+        f"confusion_matrix expects labels and predicted classes of one shape, got {y_true.shape} "
+        f"and {y_pred.shape}; scores become classes by scores.argmax(axis=-1)",
+    )
+    require(
+        y_true.dtype.kind in "iu"
+        and y_pred.dtype.kind in "iu"
+        and min(y_true.min(), y_pred.min()) >= 0,
+        f"confusion_matrix expects integer classes 0..C-1, got {y_true.dtype} and {y_pred.dtype}",
+    )
+    classes = max(y_true.max(), y_pred.max()) + 1
     matrix = np.zeros((classes, classes), int)
-    np.add.at(matrix, (y, found), 1)
+    np.add.at(matrix, (y_true, y_pred), 1)
     return matrix
 
 
 def random_shift(x, rng, pixels=2):
-    """Move each image by up to `pixels` in both directions, filling with 0: `(N, C, H, W)`.
+    """Move each image by up to `pixels` in both directions, filling with 0: `(N, C, H,
+    W)`.
 
     Raises ValueError for another shape.
 
@@ -328,7 +373,9 @@ def random_shift(x, rng, pixels=2):
     require(x.ndim == 4, f"random_shift expects images (N, C, H, W), got {x.shape}")
     height, width = x.shape[2:]
     padded = np.pad(x, ((0, 0), (0, 0), (pixels, pixels), (pixels, pixels)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
+    windows = np.lib.stride_tricks.sliding_window_view(
+        padded, (height, width), axis=(2, 3)
+    )
     down, right = rng.integers(0, 2 * pixels + 1, (2, len(x)))
     return windows[np.arange(len(x)), :, down, right]
 
@@ -336,24 +383,19 @@ def random_shift(x, rng, pixels=2):
 def save_weights(model, path):
     """Write all parameters into one `.npz` file, by name.
 
-    The file is written beside its place and renamed, so that nobody ever reads half of it.
+    The file is written beside its place and renamed, so that nobody ever reads half of
+    it.
 
     Derived in notebooks/01_nn.ipynb, section *Look at what it learned*.
     """
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as file:
-            np.savez(file, **model.parameters())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    replace_file(path, lambda file: np.savez(file, **model.state_dict()))
 
 
 def load_weights(model, path):
     """Fill the model's parameters from a file of `save_weights`, all of them or none.
 
-    Raises ValueError when the file is damaged, or when a name or a shape is not the model's.
+    Raises ValueError when the file is damaged, or when a name or a shape is not the
+    model's.
 
     Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
     """
@@ -362,11 +404,19 @@ def load_weights(model, path):
             found = {name: file[name] for name in file.files}
     except OSError:
         raise  # missing, or not ours to read
-    except Exception as error:  # whatever a damaged or foreign file makes numpy and zipfile say
-        raise ValueError(f"{path} is not a weights file of save_weights: {error}") from error
-    parameters = model.parameters()
-    given, expected = ({name: p.shape for name, p in arrays.items() if p.dtype.kind == "f"}
-                       for arrays in (found, parameters))
-    require(given == expected, f"{path} holds the floats {given}, the model has {expected}")
+    except (
+        Exception
+    ) as error:  # whatever a damaged or foreign file makes numpy and zipfile say
+        raise ValueError(
+            f"{path} is not a weights file of save_weights: {error}"
+        ) from error
+    parameters = model.state_dict()
+    given, expected = (
+        {name: p.shape for name, p in arrays.items() if p.dtype.kind == "f"}
+        for arrays in (found, parameters)
+    )
+    require(
+        given == expected, f"{path} holds the floats {given}, the model has {expected}"
+    )
     for name, p in parameters.items():
         p[...] = found[name]

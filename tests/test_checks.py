@@ -50,9 +50,10 @@ def normal(*shape):
 def mine(kind, *args, forward=None, backward=None):
     """A layer or loss of this kind, called Mine, with one thing wrong.
 
-    `forward(layer, x)` replaces forward. `backward(layer, x, dy, dx)` is called after the right
-    backward, may change `layer.grads`, and what it returns replaces dx.
+    `forward(layer, x)` replaces forward. `backward(layer, x, dy, dx)` is called after
+    the right backward, may change `layer.grads`, and what it returns replaces dx.
     """
+
     class Mine(kind):
         def forward(self, x, *target):
             self.x = x
@@ -68,10 +69,12 @@ def mine(kind, *args, forward=None, backward=None):
 
 def grads(**edits):
     """An edit that replaces gradients: grads(b=lambda g, x, dy: ...)."""
+
     def backward(layer, x, dy, dx):
         new = {name: edit(layer.grads[name], x, dy) for name, edit in edits.items()}
         layer.grads = layer.grads | new
         return dx
+
     return backward
 
 
@@ -90,83 +93,184 @@ def forget_all(layer, x, dy, dx):
     return dx
 
 
-# ------------------------------------------------- gradient_check: what each mistake looks like
+# ----------------------------------------- gradient_check: what each mistake looks like
 
 LAYER_MISTAKES = {
     # the shape is wrong
-    "dW transposed": (mine(Linear, 4, 3, backward=grads(W=lambda g, x, dy: g.T)), normal(5, 4),
-                      r"the gradient of W has shape \(3, 4\), expected \(4, 3\)\. It looks tr"),
-    "db a scalar": (mine(Linear, 4, 3, backward=grads(b=lambda g, x, dy: dy.sum())), normal(5, 4),
-                    r"the gradient of b has shape \(\), expected \(3,\)\. It looks like one sc"),
-    "db not summed": (mine(Linear, 4, 3, backward=grads(b=lambda g, x, dy: dy)), normal(5, 4),
-                      r"has shape \(5, 3\), expected \(3,\)\. It looks not summed over the batch"),
-    "dW of x x^T": (mine(Linear, 4, 3, backward=grads(W=lambda g, x, dy: x.T @ x)), normal(5, 4),
-                    r"has shape \(4, 4\), expected \(4, 3\)\. Write the shapes below your"),
-    "dx of dy": (mine(Linear, 4, 3, backward=lambda self, x, dy, dx: dy), normal(5, 4),
-                 r"the gradient of x has shape \(5, 3\), expected \(5, 4\)"),
+    "dW transposed": (
+        mine(Linear, 4, 3, backward=grads(W=lambda g, x, dy: g.T)),
+        normal(5, 4),
+        r"the gradient of W has shape \(3, 4\), expected \(4, 3\)\. It looks tr",
+    ),
+    "db a scalar": (
+        mine(Linear, 4, 3, backward=grads(b=lambda g, x, dy: dy.sum())),
+        normal(5, 4),
+        r"the gradient of b has shape \(\), expected \(3,\)\. It looks like one sc",
+    ),
+    "db not summed": (
+        mine(Linear, 4, 3, backward=grads(b=lambda g, x, dy: dy)),
+        normal(5, 4),
+        r"has shape \(5, 3\), expected \(3,\)\. It looks not summed over the batch",
+    ),
+    "dW of x x^T": (
+        mine(Linear, 4, 3, backward=grads(W=lambda g, x, dy: x.T @ x)),
+        normal(5, 4),
+        r"has shape \(4, 4\), expected \(4, 3\)\. Write the shapes below your",
+    ),
+    "dx of dy": (
+        mine(Linear, 4, 3, backward=lambda self, x, dy, dx: dy),
+        normal(5, 4),
+        r"the gradient of x has shape \(5, 3\), expected \(5, 4\)",
+    ),
     # the shape is right, the numbers are not
-    "dW transposed, square": (mine(Linear, 3, 3, backward=grads(W=lambda g, x, dy: g.T)),
-                              normal(5, 3), r"the gradient of W is wrong.*It looks transposed"),
-    "dW NaN": (mine(Linear, 4, 3, backward=grads(W=lambda g, x, dy: g / 0 * 0)), normal(5, 4),
-               "Mine: dW holds NaN or infinity"),
-    "db zero": (mine(Linear, 4, 3, backward=grads(b=lambda g, x, dy: 0 * g)), normal(5, 4),
-                "the gradient of b.*It is zero everywhere: is it ever assigned"),
-    "dW negative": (mine(Linear, 4, 3, backward=grads(W=lambda g, x, dy: -g)), normal(5, 4),
-                    "the gradient of W.*It has the wrong sign"),
-    "dx negative": (mine(Tanh, backward=lambda self, x, dy, dx: -dx), normal(5, 4),
-                    "the gradient of x.*It has the wrong sign"),
-    "dW times N": (mine(Linear, 4, 3, backward=grads(W=lambda g, x, dy: g * len(x))), normal(5, 4),
-                   "off by the batch size: 5 times too large"),
-    "dW over N": (mine(Linear, 4, 3, backward=grads(W=lambda g, x, dy: g / len(x))), normal(5, 4),
-                  "off by the batch size: 5 times too small.*do not average"),
-    "db a mean": (mine(Linear, 4, 3, backward=grads(b=lambda g, x, dy: dy.mean(axis=0))),
-                  normal(5, 4), "the gradient of b.*off by the batch size: 5 times too small"),
+    "dW transposed, square": (
+        mine(Linear, 3, 3, backward=grads(W=lambda g, x, dy: g.T)),
+        normal(5, 3),
+        r"the gradient of W is wrong.*It looks transposed",
+    ),
+    "dW NaN": (
+        mine(Linear, 4, 3, backward=grads(W=lambda g, x, dy: g / 0 * 0)),
+        normal(5, 4),
+        "Mine: dW holds NaN or infinity",
+    ),
+    "db zero": (
+        mine(Linear, 4, 3, backward=grads(b=lambda g, x, dy: 0 * g)),
+        normal(5, 4),
+        "the gradient of b.*It is zero everywhere: is it ever assigned",
+    ),
+    "dW negative": (
+        mine(Linear, 4, 3, backward=grads(W=lambda g, x, dy: -g)),
+        normal(5, 4),
+        "the gradient of W.*It has the wrong sign",
+    ),
+    "dx negative": (
+        mine(Tanh, backward=lambda self, x, dy, dx: -dx),
+        normal(5, 4),
+        "the gradient of x.*It has the wrong sign",
+    ),
+    "dW times N": (
+        mine(Linear, 4, 3, backward=grads(W=lambda g, x, dy: g * len(x))),
+        normal(5, 4),
+        "off by the batch size: 5 times too large",
+    ),
+    "dW over N": (
+        mine(Linear, 4, 3, backward=grads(W=lambda g, x, dy: g / len(x))),
+        normal(5, 4),
+        "off by the batch size: 5 times too small.*do not average",
+    ),
+    "db a mean": (
+        mine(Linear, 4, 3, backward=grads(b=lambda g, x, dy: dy.mean(axis=0))),
+        normal(5, 4),
+        "the gradient of b.*off by the batch size: 5 times too small",
+    ),
     "dropout without its factor": (
-        mine(Dropout, 0.3, backward=lambda self, x, dy, dx: dx * (1 - self.p)), normal(6, 5),
-        r"1 - p times the right value: the factor 1/\(1-p\)"),
-    "a constant factor": (mine(Sigmoid, backward=lambda self, x, dy, dx: 1.7 * dx), normal(5, 4),
-                          r"1\.7 times the right value everywhere"),
+        mine(Dropout, 0.3, backward=lambda self, x, dy, dx: dx * (1 - self.p)),
+        normal(6, 5),
+        r"1 - p times the right value: the factor 1/\(1-p\)",
+    ),
+    "a constant factor": (
+        mine(Sigmoid, backward=lambda self, x, dy, dx: 1.7 * dx),
+        normal(5, 4),
+        r"1\.7 times the right value everywhere",
+    ),
     "db the same for all units": (
-        mine(Linear, 4, 3, backward=grads(b=lambda g, x, dy: np.full_like(g, dy.sum()))),
-        normal(5, 4), "the gradient of b is wrong.*one scalar for all units: sum over the batch"),
-    "all signs positive": (mine(Linear, 4, 3, backward=grads(W=lambda g, x, dy: np.abs(g))),
-                           normal(5, 4), r"a sign\(\.\.\.\) is missing"),
-    "dx is dy": (mine(Tanh, backward=lambda self, x, dy, dx: dy.copy()), normal(5, 4),
-                 "dy, passed on unchanged: the layer's own derivative is missing"),
-    "dx without dy": (mine(Tanh, backward=lambda self, x, dy, dx: 1 - np.tanh(x) ** 2),
-                      normal(5, 4), "own derivative without dy: the chain rule"),
+        mine(
+            Linear, 4, 3, backward=grads(b=lambda g, x, dy: np.full_like(g, dy.sum()))
+        ),
+        normal(5, 4),
+        "the gradient of b is wrong.*one scalar for all units: sum over the batch",
+    ),
+    "all signs positive": (
+        mine(Linear, 4, 3, backward=grads(W=lambda g, x, dy: np.abs(g))),
+        normal(5, 4),
+        r"a sign\(\.\.\.\) is missing",
+    ),
+    "dx is dy": (
+        mine(Tanh, backward=lambda self, x, dy, dx: dy.copy()),
+        normal(5, 4),
+        "dy, passed on unchanged: the layer's own derivative is missing",
+    ),
+    "dx without dy": (
+        mine(Tanh, backward=lambda self, x, dy, dx: 1 - np.tanh(x) ** 2),
+        normal(5, 4),
+        "own derivative without dy: the chain rule",
+    ),
     "diagonal of the Jacobian": (
-        mine(Softmax, backward=lambda self, x, dy, dx: dy * (y := np.exp(x) / np.exp(x).sum(
-            axis=-1, keepdims=True)) * (1 - y)), normal(5, 4), "diagonal of the Jacobian only"),
-    "another slope": (mine(Tanh, backward=lambda self, x, dy, dx: dy * (1 - np.tanh(x))),
-                      normal(5, 4), r"Divided by dy, yours is -?\d.* the layer's slope is \d"),
-    "something else": (mine(Linear, 4, 3, backward=grads(W=lambda g, x, dy: np.sin(7 * g) + 1)),
-                       normal(5, 4), "no mistake known here: compare your equation term by term"),
+        mine(
+            Softmax,
+            backward=lambda self, x, dy, dx: (
+                dy * (y := np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True)) * (1 - y)
+            ),
+        ),
+        normal(5, 4),
+        "diagonal of the Jacobian only",
+    ),
+    "another slope": (
+        mine(Tanh, backward=lambda self, x, dy, dx: dy * (1 - np.tanh(x))),
+        normal(5, 4),
+        r"Divided by dy, yours is -?\d.* the layer's slope is \d",
+    ),
+    "something else": (
+        mine(Linear, 4, 3, backward=grads(W=lambda g, x, dy: np.sin(7 * g) + 1)),
+        normal(5, 4),
+        "no mistake known here: compare your equation term by term",
+    ),
     # something is changed, missing or never there
-    "x changed by forward": (mine(ReLU, forward=lambda self, x: np.maximum(x, 0, out=x)),
-                             normal(5, 4), "forward changes its input x in place"),
+    "x changed by forward": (
+        mine(ReLU, forward=lambda self, x: np.maximum(x, 0, out=x)),
+        normal(5, 4),
+        "forward changes its input x in place",
+    ),
     "x changed by backward": (
-        mine(ReLU, backward=lambda self, x, dy, dx: scribble(x) * 0 + dx), normal(5, 4),
-        "backward changes its input x in place"),
-    "dy changed": (mine(ReLU, backward=lambda self, x, dy, dx: np.multiply(dy, x > 0, out=dy)),
-                   normal(5, 4), "backward changes its input dy in place"),
-    "forward without return": (mine(ReLU, forward=lambda self, x: None), normal(5, 4),
-                               "forward returns nothing: end it with return"),
-    "backward without return": (mine(Linear, 4, 3, backward=lambda self, x, dy, dx: None),
-                                normal(5, 4), "backward returns nothing: end it with return dx"),
-    "forward NaN": (mine(ReLU, forward=lambda self, x: x + np.nan), normal(5, 4),
-                    "Mine: output holds NaN or infinity"),
-    "no gradient of b": (mine(Linear, 4, 3, backward=forget_b), normal(5, 4),
-                         r"stores no gradient for b: assign self\.grads"),
-    "b is None": (mine(Linear, 4, 3, backward=grads(b=lambda g, x, dy: None)), normal(5, 4),
-                  r"stores no gradient for b: assign self\.grads"),
-    "no gradients at all": (mine(Linear, 4, 3, backward=forget_all), normal(5, 4),
-                            r"stores no gradient for W, b"),
-    "nothing to check": (ReLU(), -np.abs(normal(5, 4)),
-                         "nothing to check. The gradient of x is zero everywhere"),
+        mine(ReLU, backward=lambda self, x, dy, dx: scribble(x) * 0 + dx),
+        normal(5, 4),
+        "backward changes its input x in place",
+    ),
+    "dy changed": (
+        mine(ReLU, backward=lambda self, x, dy, dx: np.multiply(dy, x > 0, out=dy)),
+        normal(5, 4),
+        "backward changes its input dy in place",
+    ),
+    "forward without return": (
+        mine(ReLU, forward=lambda self, x: None),
+        normal(5, 4),
+        "forward returns nothing: end it with return",
+    ),
+    "backward without return": (
+        mine(Linear, 4, 3, backward=lambda self, x, dy, dx: None),
+        normal(5, 4),
+        "backward returns nothing: end it with return dx",
+    ),
+    "forward NaN": (
+        mine(ReLU, forward=lambda self, x: x + np.nan),
+        normal(5, 4),
+        "Mine: output holds NaN or infinity",
+    ),
+    "no gradient of b": (
+        mine(Linear, 4, 3, backward=forget_b),
+        normal(5, 4),
+        r"stores no gradient for b: assign self\.grads",
+    ),
+    "b is None": (
+        mine(Linear, 4, 3, backward=grads(b=lambda g, x, dy: None)),
+        normal(5, 4),
+        r"stores no gradient for b: assign self\.grads",
+    ),
+    "no gradients at all": (
+        mine(Linear, 4, 3, backward=forget_all),
+        normal(5, 4),
+        r"stores no gradient for W, b",
+    ),
+    "nothing to check": (
+        ReLU(),
+        -np.abs(normal(5, 4)),
+        "nothing to check. The gradient of x is zero everywhere",
+    ),
     "never reaches the loss": (
         mine(Linear, 4, 3, forward=lambda self, x: self._keep(x @ self.params["W"], x)),
-        normal(5, 4), "backward gives b a gradient, but forward does not depend on b: a term"),
+        normal(5, 4),
+        "backward gives b a gradient, but forward does not depend on b: a term",
+    ),
 }
 
 
@@ -174,7 +278,10 @@ LAYER_MISTAKES = {
 def test_gradient_check_names_the_mistake(mistake, capsys):
     layer, x, message = LAYER_MISTAKES[mistake]
     before = x.copy()
-    with np.errstate(divide="ignore", invalid="ignore"), pytest.raises(CheckFailed, match=message):
+    with (
+        np.errstate(divide="ignore", invalid="ignore"),
+        pytest.raises(CheckFailed, match=message),
+    ):
         gradient_check(layer, x, rng=generator())
     assert capsys.readouterr().out == ""
     np.testing.assert_array_equal(x, before)  # the check worked on a copy
@@ -196,10 +303,14 @@ def test_the_message_names_parameter_index_and_both_values():
     right = rights[0]
     assert str(caught.value).startswith(
         f"Mine: the gradient of W is wrong, worst at (2, 1): yours {right + 0.5:.6g}, "
-        f"numerical {right:.6g}. It matches no mistake known here")
+        f"numerical {right:.6g}. It matches no mistake known here"
+    )
     assert isinstance(caught.value, AssertionError)
-    with pytest.raises(CheckFailed, match=r"Sequential: the gradient of 1\.W is wrong, worst at "
-                                          r"\(2, 1\)"):
+    with pytest.raises(
+        CheckFailed,
+        match=r"Sequential: the gradient of 1\.W is wrong, worst at "
+        r"\(2, 1\)",
+    ):
         gradient_check(Sequential(Tanh(), layer), x, rng=rng)
 
 
@@ -213,36 +324,62 @@ def test_one_example_hides_the_mistakes_of_a_batch():
 
 def test_large_arrays_are_checked_at_random_places():
     layer = mine(Linear, 60, 50, backward=grads(W=lambda g, x, dy: 1.01 * g))
-    with pytest.raises(CheckFailed, match=r"the gradient of W.*1\.01 times the right value"):
+    with pytest.raises(
+        CheckFailed, match=r"the gradient of W.*1\.01 times the right value"
+    ):
         gradient_check(layer, normal(5, 60), rng=generator(), limit=20)
 
     calls = []
-    counting = mine(Linear, 60, 50, forward=lambda self, x: calls.append(1) or self._keep(
-        x @ self.params["W"] + self.params["b"], x))
+    counting = mine(
+        Linear,
+        60,
+        50,
+        forward=lambda self, x: (
+            calls.append(1) or self._keep(x @ self.params["W"] + self.params["b"], x)
+        ),
+    )
     gradient_check(counting, normal(5, 60), rng=generator(), limit=20)
     assert len(calls) < 3 * 2 * 20 + 20  # x, W and b, each place moved up and down
 
 
-# ------------------------------------------------------------------------- losses and penalties
+# ----------------------------------------------------------------- losses and penalties
+
 
 def targets(kind):
-    return {MSELoss: -np.ones((5, 3)), CrossEntropyLoss: np.array([0, 1, 2, 2, 1]),
-            BCEWithLogitsLoss: np.array([[0, 1, 1]] * 5)}[kind]
+    return {
+        MSELoss: -np.ones((5, 3)),
+        CrossEntropyLoss: np.array([0, 1, 2, 2, 1]),
+        BCEWithLogitsLoss: np.array([[0, 1, 1]] * 5),
+    }[kind]
 
 
 @pytest.mark.parametrize("kind", [MSELoss, CrossEntropyLoss, BCEWithLogitsLoss])
-@pytest.mark.parametrize(("edit", "message"), [
-    (lambda self, x, ds: -ds, "It has the wrong sign"),
-    (lambda self, x, ds: ds * 5, "off by the batch size: 5 times too large. Divide by N"),
-    (lambda self, x, ds: ds / 5, "off by the batch size: 5 times too small"),
-    (lambda self, x, ds: ds / 3, "3 times too small: divide by the rows N, not by all the numbers"),
-    (lambda self, x, ds: ds * 0, "It is zero everywhere"),
-    (lambda self, x, ds: None, "backward returns nothing"),
-    (lambda self, x, ds: scribble(x) * 0 + ds, "backward changes its input x in place"),
-])
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda self, x, ds: -ds, "It has the wrong sign"),
+        (
+            lambda self, x, ds: ds * 5,
+            "off by the batch size: 5 times too large. Divide by N",
+        ),
+        (lambda self, x, ds: ds / 5, "off by the batch size: 5 times too small"),
+        (
+            lambda self, x, ds: ds / 3,
+            "3 times too small: divide by the rows N, not by all the numbers",
+        ),
+        (lambda self, x, ds: ds * 0, "It is zero everywhere"),
+        (lambda self, x, ds: None, "backward returns nothing"),
+        (
+            lambda self, x, ds: scribble(x) * 0 + ds,
+            "backward changes its input x in place",
+        ),
+    ],
+)
 def test_gradient_check_of_a_loss_names_the_mistake(kind, edit, message):
     with pytest.raises(CheckFailed, match=message):
-        gradient_check(mine(kind, backward=edit), normal(5, 3), targets(kind), rng=generator())
+        gradient_check(
+            mine(kind, backward=edit), normal(5, 3), targets(kind), rng=generator()
+        )
 
 
 def test_a_loss_must_not_change_scores_or_target():
@@ -257,26 +394,39 @@ def test_a_loss_must_not_change_scores_or_target():
             return super().forward(scores, target)
 
     y = np.array([2, 0, 1, 1, 0])
-    with pytest.raises(CheckFailed, match="Shifts: forward changes its input x in place"):
+    with pytest.raises(
+        CheckFailed, match="Shifts: forward changes its input x in place"
+    ):
         gradient_check(Shifts(), normal(5, 3), y, rng=generator())
-    with pytest.raises(CheckFailed, match="Sorts: forward changes its input argument 2 in place"):
+    with pytest.raises(
+        CheckFailed, match="Sorts: forward changes its input argument 2 in place"
+    ):
         gradient_check(Sorts(), normal(5, 3), y, rng=generator())
 
 
-@pytest.mark.parametrize(("penalty", "message"), [
-    (mine(L1, 0.1, backward=lambda self, W, dW: self.strength * np.ones_like(W)),
-     r"a sign\(\.\.\.\) is missing"),
-    (mine(L1, 0.1, backward=lambda self, W, dW: self.strength * np.abs(W)), "Mine: the gradient"),
-    (mine(L2, 0.1, backward=lambda self, W, dW: 2 * dW), "2 times the right value"),
-    (mine(L2, 0.1, forward=lambda self, W: 0.0), "a term never reaches the loss"),
-])
+@pytest.mark.parametrize(
+    ("penalty", "message"),
+    [
+        (
+            mine(L1, 0.1, backward=lambda self, W, dW: self.strength * np.ones_like(W)),
+            r"a sign\(\.\.\.\) is missing",
+        ),
+        (
+            mine(L1, 0.1, backward=lambda self, W, dW: self.strength * np.abs(W)),
+            "Mine: the gradient",
+        ),
+        (mine(L2, 0.1, backward=lambda self, W, dW: 2 * dW), "2 times the right value"),
+        (mine(L2, 0.1, forward=lambda self, W: 0.0), "a term never reaches the loss"),
+    ],
+)
 def test_gradient_check_of_a_penalty_names_the_mistake(penalty, message):
     penalty._saved = normal(4, 3)
     with pytest.raises(CheckFailed, match=message):
         gradient_check(penalty, normal(4, 3), rng=generator())
 
 
-# ------------------------------------------------------------------------- dtype and eval mode
+# ------------------------------------------------------------------ dtype and eval mode
+
 
 class Root(Layer):
     """`y = x / sqrt(2)`, written by someone who believes numpy keeps float32."""
@@ -292,14 +442,19 @@ class Root(Layer):
 
     def backward(self, dy):
         root = np.sqrt(2.0)  # a float64, which promotes float32
-        self.grads = {"s": (dy * self.x).sum(axis=0) / (root if self.where == "s" else 2**0.5)}
+        self.grads = {
+            "s": (dy * self.x).sum(axis=0) / (root if self.where == "s" else 2**0.5)
+        }
         return dy * self.params["s"] / (root if self.where == "x" else 2**0.5)
 
 
 @pytest.mark.parametrize(("where", "what"), [("y", "output"), ("x", "dx"), ("s", "ds")])
 def test_float64_where_float32_was_given(where, what):
-    with pytest.raises(CheckFailed, match=f"Root: {what} is float64 where float32 was given: keep"
-                                          r" the dtype \(math\.sqrt, not np\.sqrt"):
+    with pytest.raises(
+        CheckFailed,
+        match=f"Root: {what} is float64 where float32 was given: keep"
+        r" the dtype \(math\.sqrt, not np\.sqrt",
+    ):
         gradient_check(Root(where), normal(5, 4), rng=generator())
 
 
@@ -323,13 +478,21 @@ def test_float32_where_float64_was_given():
     with pytest.raises(CheckFailed):
         gradient_check(Narrow(output=True), normal(5, 4), rng=generator())
     # The numbers pass, 1 is 1 in any type; the type does not.
-    with pytest.raises(CheckFailed, match="Narrow: dx is float32 where float64 was given"):
-        gradient_check(Narrow(output=False), normal(5, 4).astype(np.float32), rng=generator(),
-                       tolerance=1e-5)
+    with pytest.raises(
+        CheckFailed, match="Narrow: dx is float32 where float64 was given"
+    ):
+        gradient_check(
+            Narrow(output=False),
+            normal(5, 4).astype(np.float32),
+            rng=generator(),
+            tolerance=1e-5,
+        )
 
 
 def test_a_float32_input_is_checked_in_float64():
-    gradient_check(Linear(4, 3, rng=generator()), normal(5, 4).astype(np.float32), rng=generator())
+    gradient_check(
+        Linear(4, 3, rng=generator()), normal(5, 4).astype(np.float32), rng=generator()
+    )
 
 
 def test_dropout_that_forgets_the_mode():
@@ -338,20 +501,34 @@ def test_dropout_that_forgets_the_mode():
             self.training = True
             return super().forward(x)
 
-    with pytest.raises(CheckFailed, match=r"MyDropout is random in eval mode.*self\.training is"):
+    with pytest.raises(
+        CheckFailed, match=r"MyDropout is random in eval mode.*self\.training is"
+    ):
         gradient_check(MyDropout(0.5, rng=generator()), normal(6, 5), rng=generator())
 
 
-# -------------------------------------------------------------------------------------------- same
+# --------------------------------------------------------------------------------- same
+
 
 def test_same_accepts_and_says_what_it_compared(capsys):
-    same(mine(Linear, 4, 3), Linear(4, 3, rng=generator(9)), normal(5, 4), rng=generator())
-    assert capsys.readouterr().out == "✓ Mine is the library's Linear: output, dx, dW, db\n"
+    same(
+        mine(Linear, 4, 3),
+        Linear(4, 3, rng=generator(9)),
+        normal(5, 4),
+        rng=generator(),
+    )
+    assert (
+        capsys.readouterr().out
+        == "✓ Mine is the library's Linear: output, dx, dW, db\n"
+    )
     gradient_check(mine(Linear, 4, 3), normal(5, 4), rng=generator())
     assert capsys.readouterr().out == "✓ Mine: dx, dW, db match finite differences\n"
     y = np.array([0, 1, 2, 1, 0])
     same(mine(CrossEntropyLoss), CrossEntropyLoss(), normal(5, 3), y, rng=generator())
-    assert capsys.readouterr().out == "✓ Mine is the library's CrossEntropyLoss: output, dx\n"
+    assert (
+        capsys.readouterr().out
+        == "✓ Mine is the library's CrossEntropyLoss: output, dx\n"
+    )
 
 
 def test_same_touches_neither_of_the_two():
@@ -367,23 +544,49 @@ class Weights(Layer):
     """Parameters of any names and shapes, and no mathematics."""
 
     def __init__(self, **shapes):
-        self.params = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+        self.params = {
+            name: np.zeros(shape, np.float32) for name, shape in shapes.items()
+        }
 
 
-@pytest.mark.parametrize(("own", "message"), [
-    (Weights(W=(4, 3), bias=3), r"Weights has the parameters {'W': \(4, 3\), 'bias': \(3,\)}, "
-     r"the library's Linear has {'W': \(4, 3\), 'b': \(3,\)}"),
-    (Weights(), r"Weights has the parameters {}, the library's Linear has {'W'"),
-    (Weights(W=(3, 4), b=3), r"{'W': \(3, 4\), .*, the library's Linear has {'W': \(4, 3\)"),
-    (mine(Linear, 4, 3, forward=lambda self, x: self._keep(x @ self.params["W"], x)),
-     "the gradient|the output"),
-    (mine(Linear, 4, 3, forward=lambda self, x: (x @ self.params["W"])[0]),
-     r"the output has shape \(3,\), expected \(5, 3\)"),
-    (mine(Linear, 4, 3, backward=grads(W=lambda g, x, dy: -g)), "the gradient of W is wrong, worst "
-     r"at \(\d, \d\): yours .*, the library's .*It has the wrong sign"),
-    (mine(Linear, 4, 3, backward=forget_b), "stores no gradient for b"),
-    (mine(Linear, 4, 3, backward=grads(b=lambda g, x, dy: g * 5)), "5 times too large"),
-])
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        (
+            Weights(W=(4, 3), bias=3),
+            r"Weights has the parameters {'W': \(4, 3\), 'bias': \(3,\)}, "
+            r"the library's Linear has {'W': \(4, 3\), 'b': \(3,\)}",
+        ),
+        (Weights(), r"Weights has the parameters {}, the library's Linear has {'W'"),
+        (
+            Weights(W=(3, 4), b=3),
+            r"{'W': \(3, 4\), .*, the library's Linear has {'W': \(4, 3\)",
+        ),
+        (
+            mine(
+                Linear,
+                4,
+                3,
+                forward=lambda self, x: self._keep(x @ self.params["W"], x),
+            ),
+            "the gradient|the output",
+        ),
+        (
+            mine(Linear, 4, 3, forward=lambda self, x: (x @ self.params["W"])[0]),
+            r"the output has shape \(3,\), expected \(5, 3\)",
+        ),
+        (
+            mine(Linear, 4, 3, backward=grads(W=lambda g, x, dy: -g)),
+            "the gradient of W is wrong, worst "
+            r"at \(\d, \d\): yours .*, the library's .*It has the wrong sign",
+        ),
+        (mine(Linear, 4, 3, backward=forget_b), "stores no gradient for b"),
+        (
+            mine(Linear, 4, 3, backward=grads(b=lambda g, x, dy: g * 5)),
+            "5 times too large",
+        ),
+    ],
+)
 def test_same_names_the_mistake(own, message):
     library = Linear(4, 3, rng=generator(9))
     library.params["b"] += 0.5
@@ -391,11 +594,23 @@ def test_same_names_the_mistake(own, message):
         same(own, library, normal(5, 4), rng=generator())
 
 
-@pytest.mark.parametrize(("forward", "message"), [
-    (lambda self, x: self._keep(-np.tanh(x), -np.tanh(x)), "the output is wrong.*wrong sign"),
-    (lambda self, x: self._keep(np.tanh(2 * x), np.tanh(x)), "the output is wrong, worst at"),
-    (lambda self, x: np.tanh(x).T, r"the output has shape \(4, 5\), expected \(5, 4\)"),
-])
+@pytest.mark.parametrize(
+    ("forward", "message"),
+    [
+        (
+            lambda self, x: self._keep(-np.tanh(x), -np.tanh(x)),
+            "the output is wrong.*wrong sign",
+        ),
+        (
+            lambda self, x: self._keep(np.tanh(2 * x), np.tanh(x)),
+            "the output is wrong, worst at",
+        ),
+        (
+            lambda self, x: np.tanh(x).T,
+            r"the output has shape \(4, 5\), expected \(5, 4\)",
+        ),
+    ],
+)
 def test_same_compares_the_outputs_first(forward, message):
     with pytest.raises(CheckFailed, match=message):
         same(mine(Tanh, forward=forward), Tanh(), normal(5, 4), rng=generator())
@@ -407,7 +622,8 @@ def test_same_of_a_loss_sees_the_value():
         same(own, MSELoss(), normal(5, 3), normal(5, 3), rng=generator())
 
 
-# -------------------------------------------------------------------------------------- same_steps
+# --------------------------------------------------------------------------- same_steps
+
 
 def stepping(update, lr=0.1):
     """An optimizer called Mine with this update."""
@@ -417,6 +633,7 @@ def stepping(update, lr=0.1):
 def in_place(rule):
     def update(self, p, g, state):
         p -= rule(self, p, g, state)
+
     return update
 
 
@@ -444,27 +661,59 @@ def changes_g(self, p, g, state):
 DECAY = in_place(lambda self, p, g, state: self.lr * (g + 0.2 * p))
 
 
-@pytest.mark.parametrize(("own", "library", "message"), [
-    (stepping(in_place(lambda self, p, g, s: -self.lr * g)), SGD(0.1),
-     r"step 1 is wrong, worst at \(\d, \d\): yours .*, the library's .*wrong sign: it walks up"),
-    (stepping(in_place(lambda self, p, g, s: self.lr * g + 0.01 * p)), stepping(DECAY),
-     "ignores the learning rate: doubling lr does not double it"),
-    (stepping(in_place(lambda self, p, g, s: 0.1 * g + 0 * p)), SGD(0.2),
-     "ignores the learning rate"),
-    (stepping(in_place(lambda self, p, g, s: 2 * self.lr * g)), SGD(0.1),
-     "It is 2 times the right step: a constant factor is off"),
-    (stepping(in_place(lambda self, p, g, s: self.lr * np.sign(g))), SGD(0.1),
-     "The very first step differs: compare the equation term by term"),
-    (stepping(adam_without_exponent, 0.001), Adam(0.001),
-     r"step 2 is wrong.*steps 0\.0010, 0\.0013, 0\.0016 instead of 0\.0010 each: the bias "
-     "correction needs the step number as its exponent"),
-    (stepping(forgetful_momentum), SGD(0.1, momentum=0.9),
-     "step 3 is wrong.*The steps before were right: something is not kept in state"),
-    (stepping(assigns), SGD(0.1), r"p never changes. Update it in place: p -= ..., not p = p"),
-    (stepping(changes_g), SGD(0.1), "update changes its input g in place"),
-    (AdaGrad(0.01), RMSProp(0.01), "AdaGrad: step 1 is wrong"),
-    (SGD(0.1, momentum=0.9), SGD(0.1, momentum=0.9, nesterov=True), "SGD: step 1 is wrong"),
-])
+@pytest.mark.parametrize(
+    ("own", "library", "message"),
+    [
+        (
+            stepping(in_place(lambda self, p, g, s: -self.lr * g)),
+            SGD(0.1),
+            r"step 1 is wrong, worst at \(\d, \d\): yours .*, the library's .*wrong sign: it walks up",
+        ),
+        (
+            stepping(in_place(lambda self, p, g, s: self.lr * g + 0.01 * p)),
+            stepping(DECAY),
+            "ignores the learning rate: doubling lr does not double it",
+        ),
+        (
+            stepping(in_place(lambda self, p, g, s: 0.1 * g + 0 * p)),
+            SGD(0.2),
+            "ignores the learning rate",
+        ),
+        (
+            stepping(in_place(lambda self, p, g, s: 2 * self.lr * g)),
+            SGD(0.1),
+            "It is 2 times the right step: a constant factor is off",
+        ),
+        (
+            stepping(in_place(lambda self, p, g, s: self.lr * np.sign(g))),
+            SGD(0.1),
+            "The very first step differs: compare the equation term by term",
+        ),
+        (
+            stepping(adam_without_exponent, 0.001),
+            Adam(0.001),
+            r"step 2 is wrong.*steps 0\.0010, 0\.0013, 0\.0016 instead of 0\.0010 each: the bias "
+            "correction needs the step number as its exponent",
+        ),
+        (
+            stepping(forgetful_momentum),
+            SGD(0.1, momentum=0.9),
+            "step 3 is wrong.*The steps before were right: something is not kept in state",
+        ),
+        (
+            stepping(assigns),
+            SGD(0.1),
+            r"p never changes. Update it in place: p -= ..., not p = p",
+        ),
+        (stepping(changes_g), SGD(0.1), "update changes its input g in place"),
+        (AdaGrad(0.01), RMSProp(0.01), "AdaGrad: step 1 is wrong"),
+        (
+            SGD(0.1, momentum=0.9),
+            SGD(0.1, momentum=0.9, nesterov=True),
+            "SGD: step 1 is wrong",
+        ),
+    ],
+)
 def test_same_steps_names_the_mistake(own, library, message):
     with pytest.raises(CheckFailed, match=message):
         same_steps(own, library, rng=generator())
@@ -481,7 +730,8 @@ def test_same_steps_accepts_other_spellings_of_the_same_walk(seed):
     same_steps(stepping(adam, 0.01), Adam(0.01), rng=generator(seed), steps=50)
 
 
-# ----------------------------------------------------------------------------------- batches_check
+# ------------------------------------------------------------------------ batches_check
+
 
 def cut(x, y, order, batch_size, y_order=None):
     for i in range(0, len(order), batch_size):
@@ -499,22 +749,48 @@ def shuffle_starts(x, y, batch_size, rng):
 ALWAYS_THE_SAME = generator(5).permutation(20)
 
 
-@pytest.mark.parametrize(("wrong", "message"), [
-    (lambda x, y, size, rng: cut(x, y, np.arange(len(x)), size), "the examples are never shuffled"),
-    (shuffle_starts, "only the order of the batches is shuffled, not the examples"),
-    (lambda x, y, size, rng: cut(x, y, ALWAYS_THE_SAME, size), "every epoch has the same order"),
-    (lambda x, y, size, rng: cut(x, y, rng.permutation(len(x))[: len(x) // size * size], size),
-     "2 of 20 examples never appear in an epoch: the last, smaller batch counts too"),
-    (lambda x, y, size, rng: cut(x, y, rng.integers(0, len(x), len(x)), size),
-     "some examples appear twice in an epoch and others never: draw a permutation"),
-    (lambda x, y, size, rng: cut(x, y, rng.permutation(len(x)), size, rng.permutation(len(x))),
-     "x and y come apart: use one order for both"),
-    (lambda x, y, size, rng: cut(x, y, rng.permutation(len(x)), size, np.arange(len(x))),
-     "x and y come apart"),
-    (lambda x, y, size, rng: [(x, y)], "a batch has more than 6 examples"),
-    (lambda x, y, size, rng: cut(x, y, np.arange(26) % 20, size), "every epoch has the same"),
-    (lambda x, y, size, rng: None, "batches gives nothing: yield each batch"),
-])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (
+            lambda x, y, size, rng: cut(x, y, np.arange(len(x)), size),
+            "the examples are never shuffled",
+        ),
+        (shuffle_starts, "only the order of the batches is shuffled, not the examples"),
+        (
+            lambda x, y, size, rng: cut(x, y, ALWAYS_THE_SAME, size),
+            "every epoch has the same order",
+        ),
+        (
+            lambda x, y, size, rng: cut(
+                x, y, rng.permutation(len(x))[: len(x) // size * size], size
+            ),
+            "2 of 20 examples never appear in an epoch: the last, smaller batch counts too",
+        ),
+        (
+            lambda x, y, size, rng: cut(x, y, rng.integers(0, len(x), len(x)), size),
+            "some examples appear twice in an epoch and others never: draw a permutation",
+        ),
+        (
+            lambda x, y, size, rng: cut(
+                x, y, rng.permutation(len(x)), size, rng.permutation(len(x))
+            ),
+            "x and y come apart: use one order for both",
+        ),
+        (
+            lambda x, y, size, rng: cut(
+                x, y, rng.permutation(len(x)), size, np.arange(len(x))
+            ),
+            "x and y come apart",
+        ),
+        (lambda x, y, size, rng: [(x, y)], "a batch has more than 6 examples"),
+        (
+            lambda x, y, size, rng: cut(x, y, np.arange(26) % 20, size),
+            "every epoch has the same",
+        ),
+        (lambda x, y, size, rng: None, "batches gives nothing: yield each batch"),
+    ],
+)
 def test_batches_check_names_the_mistake(wrong, message):
     with pytest.raises(CheckFailed, match=message):
         batches_check(wrong, rng=generator())
@@ -523,25 +799,40 @@ def test_batches_check_names_the_mistake(wrong, message):
 @given(st.integers(0, 2**32 - 1))
 def test_batches_check_accepts_the_right_ones(seed):
     batches_check(batches, rng=generator(seed))
-    batches_check(lambda x, y, size, rng: list(cut(x, y, rng.permutation(len(x)), size)),
-                  rng=generator(seed))
+    batches_check(
+        lambda x, y, size, rng: list(cut(x, y, rng.permutation(len(x)), size)),
+        rng=generator(seed),
+    )
 
 
-# --------------------------------------------------------------------------------- no false alarms
+# ---------------------------------------------------------------------- no false alarms
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(2, 5), st.integers(2, 5))
+
+@given(
+    st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(2, 5), st.integers(2, 5)
+)
 def test_right_layers_are_never_accused(seed, n, d, out):
     rng = generator(seed)
     x = rng.standard_normal((n, d)) * rng.choice([0.1, 1, 3])
-    for layer in (Linear(d, out, rng=rng), Sigmoid(), Tanh(), Softmax(), LeakyReLU(0.2), Flatten(),
-                  Dropout(0.05, rng=rng)):
+    for layer in (
+        Linear(d, out, rng=rng),
+        Sigmoid(),
+        Tanh(),
+        Softmax(),
+        LeakyReLU(0.2),
+        Flatten(),
+        Dropout(0.05, rng=rng),
+    ):
         if not (isinstance(layer, Dropout) and n * d < 12):  # all may be silenced
             gradient_check(layer, x, rng=rng)
     gradient_check(ReLU(), np.append(x, np.ones((n, 1)), axis=1), rng=rng)
     y = rng.integers(0, d, n)
-    for loss, target in ((MSELoss(), rng.standard_normal((n, d))), (CrossEntropyLoss(), y),
-                         (CrossEntropyLoss(), np.eye(d)[y]),
-                         (BCEWithLogitsLoss(), rng.integers(0, 2, (n, d)))):
+    for loss, target in (
+        (MSELoss(), rng.standard_normal((n, d))),
+        (CrossEntropyLoss(), y),
+        (CrossEntropyLoss(), np.eye(d)[y]),
+        (BCEWithLogitsLoss(), rng.integers(0, 2, (n, d))),
+    ):
         gradient_check(loss, x, target, rng=rng)
     for penalty in (L1(0.01), L2(1e-4)):
         gradient_check(penalty, x, rng=rng)
@@ -549,12 +840,23 @@ def test_right_layers_are_never_accused(seed, n, d, out):
 
 @given(st.integers(0, 2**32 - 1))
 def test_right_layers_are_never_accused_where_kinks_meet(seed):
-    """A row of zeros and no bias: every unit stands at its kink, and moving x moves them all."""
+    """A row of zeros and no bias: every unit stands at its kink, and moving x moves
+    them all.
+    """
     rng = generator(seed)
     x = rng.standard_normal((5, 4))
     x[2] = 0
-    gradient_check(Sequential(Linear(4, 6, rng=rng), LeakyReLU(0.1), Linear(6, 5, rng=rng),
-                              LeakyReLU(0.1), Linear(5, 3, rng=rng)), x, rng=rng)
+    gradient_check(
+        Sequential(
+            Linear(4, 6, rng=rng),
+            LeakyReLU(0.1),
+            Linear(6, 5, rng=rng),
+            LeakyReLU(0.1),
+            Linear(5, 3, rng=rng),
+        ),
+        x,
+        rng=rng,
+    )
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -606,9 +908,13 @@ shell.run_cell("same(Mine(), ReLU(), x, rng=rng)")
 
 def test_a_notebook_shows_the_line_and_the_message_and_no_frames_of_the_library():
     pytest.importorskip("IPython")
-    done = subprocess.run([sys.executable, "-c", CELLS], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", CELLS], capture_output=True, text=True, check=True
+    )
     check, mistake, same_, again = done.stdout.strip().splitlines()
     assert check == "line 2: gradient_check(Mine(), x, rng=rng)"
     assert same_ == "line 1: same(Mine(), ReLU(), x, rng=rng)"
     for line in (mistake, again):
-        assert line.startswith("CheckFailed: Mine: the gradient of x is wrong, worst at (")
+        assert line.startswith(
+            "CheckFailed: Mine: the gradient of x is wrong, worst at ("
+        )

@@ -1,7 +1,8 @@
 """Every exported layer, loss and optimizer keeps the contract.
 
-The classes are found in the package itself. A new one fails `test_every_class_has_an_example` until
-it gets a line in LAYERS, LOSSES or OPTIMIZERS below; then it goes through everything here.
+The classes are found in the package itself. A new one fails
+`test_every_class_has_an_example` until it gets a line in LAYERS, LOSSES or OPTIMIZERS
+below; then it goes through everything here.
 """
 
 import copy
@@ -59,13 +60,17 @@ from scratchml import (
 
 @dataclass
 class Example:
-    """One way to use a class: `make(rng)` builds it, `inputs(rng)` are the arguments of forward."""
+    """One way to use a class: `make(rng)` builds it, `inputs(rng)` are the arguments of
+    forward.
+    """
 
     make: Callable
     inputs: Callable
 
     def build(self, dtype=np.float64, seed=0):
-        """The layer or loss in `dtype`, with its inputs, always the same for one seed."""
+        """The layer or loss in `dtype`, with its inputs, always the same for one
+        seed.
+        """
         rng = np.random.default_rng(seed)
         thing, inputs = self.make(rng), self.inputs(rng)
         if isinstance(thing, Layer):
@@ -87,12 +92,17 @@ def pair(*shape):
 
 
 def labelled(*shape):
-    return lambda rng: [rng.standard_normal(shape), rng.integers(0, shape[-1], shape[:-1])]
+    return lambda rng: [
+        rng.standard_normal(shape),
+        rng.integers(0, shape[-1], shape[:-1]),
+    ]
 
 
 def one_hot(*shape):
-    return lambda rng: [rng.standard_normal(shape), np.eye(shape[-1])[rng.integers(0, shape[-1],
-                                                                                    shape[:-1])]]
+    return lambda rng: [
+        rng.standard_normal(shape),
+        np.eye(shape[-1])[rng.integers(0, shape[-1], shape[:-1])],
+    ]
 
 
 def yes_or_no(*shape):
@@ -100,58 +110,99 @@ def yes_or_no(*shape):
 
 
 def network(rng):
-    return Sequential(Flatten(), Linear(12, 5, rng=rng), Tanh(), Dropout(0.3, rng=rng),
-                      Sequential(Linear(5, 4, rng=rng), LeakyReLU(0.1)), Linear(4, 3, rng=rng))
+    return Sequential(
+        Flatten(),
+        Linear(12, 5, rng=rng),
+        Tanh(),
+        Dropout(0.3, rng=rng),
+        Sequential(Linear(5, 4, rng=rng), LeakyReLU(0.1)),
+        Linear(4, 3, rng=rng),
+    )
 
 
 LAYERS = {
-    Sequential: [Example(network, normal(6, 3, 4)),
-                 Example(lambda rng: Sequential(ReLU()), normal(5, 3))],
-    Linear: [Example(lambda rng: Linear(4, 3, rng=rng), normal(5, 4)),
-             Example(lambda rng: Linear(4, 3, rng=rng), normal(2, 5, 4)),
-             Example(lambda rng: Linear(3, 3, rng=rng), normal(2, 2, 2, 3))],
+    Sequential: [
+        Example(network, normal(6, 3, 4)),
+        Example(lambda rng: Sequential(ReLU()), normal(5, 3)),
+    ],
+    Linear: [
+        Example(lambda rng: Linear(4, 3, rng=rng), normal(5, 4)),
+        Example(lambda rng: Linear(4, 3, rng=rng), normal(2, 5, 4)),
+        Example(lambda rng: Linear(3, 3, rng=rng), normal(2, 2, 2, 3)),
+    ],
     Sigmoid: [Example(lambda rng: Sigmoid(), normal(5, 3))],
     Tanh: [Example(lambda rng: Tanh(), normal(5, 3))],
     ReLU: [Example(lambda rng: ReLU(), normal(5, 3))],
-    LeakyReLU: [Example(lambda rng: LeakyReLU(), normal(5, 3)),
-                Example(lambda rng: LeakyReLU(0.3), normal(2, 3, 4))],
-    Softmax: [Example(lambda rng: Softmax(), normal(5, 3)),
-              Example(lambda rng: Softmax(), normal(2, 4, 3))],
-    Dropout: [Example(lambda rng: Dropout(0.3, rng=rng), normal(8, 5)),
-              Example(lambda rng: Dropout(0, rng=rng), normal(5, 3))],
-    Flatten: [Example(lambda rng: Flatten(), normal(5, 2, 3)),
-              Example(lambda rng: Flatten(), normal(5, 4))],
-    Embedding: [Example(lambda rng: Embedding(4, 3, rng=rng), ids(5, 6)),
-                Example(lambda rng: Embedding(4, 3, rng=rng, padding=0), ids(5, 6))],
+    LeakyReLU: [
+        Example(lambda rng: LeakyReLU(), normal(5, 3)),
+        Example(lambda rng: LeakyReLU(0.3), normal(2, 3, 4)),
+    ],
+    Softmax: [
+        Example(lambda rng: Softmax(), normal(5, 3)),
+        Example(lambda rng: Softmax(), normal(2, 4, 3)),
+    ],
+    Dropout: [
+        Example(lambda rng: Dropout(0.3, rng=rng), normal(8, 5)),
+        Example(lambda rng: Dropout(0, rng=rng), normal(5, 3)),
+    ],
+    Flatten: [
+        Example(lambda rng: Flatten(), normal(5, 2, 3)),
+        Example(lambda rng: Flatten(), normal(5, 4)),
+    ],
+    Embedding: [
+        Example(lambda rng: Embedding(4, 3, rng=rng), ids(5, 6)),
+        Example(lambda rng: Embedding(4, 3, rng=rng, padding=0), ids(5, 6)),
+    ],
     RNN: [Example(lambda rng: RNN(4, 3, rng=rng), normal(5, 6, 4))],
     LSTM: [Example(lambda rng: LSTM(4, 3, rng=rng), normal(5, 6, 4))],
     GRU: [Example(lambda rng: GRU(4, 3, rng=rng), normal(5, 6, 4))],
-    TextClassifier: [Example(lambda rng: TextClassifier(4, 3, embedding=2, hidden=4, rng=rng),
-                             ids(5, 6))],
-    CharacterModel: [Example(lambda rng: CharacterModel(4, embedding=2, hidden=3, rng=rng),
-                             ids(5, 6))],
-    Conv2d: [Example(lambda rng: Conv2d(2, 3, (3, 2), stride=(1, 2), padding=(1, 0), rng=rng),
-                     normal(4, 2, 6, 5)),
-             Example(lambda rng: Conv2d(1, 2, 1, rng=rng), normal(3, 1, 4, 2))],
-    MaxPool2d: [Example(lambda rng: MaxPool2d((2, 3), stride=1, padding=1), normal(4, 2, 6, 5))],
+    TextClassifier: [
+        Example(
+            lambda rng: TextClassifier(4, 3, embedding=2, hidden=4, rng=rng), ids(5, 6)
+        )
+    ],
+    CharacterModel: [
+        Example(
+            lambda rng: CharacterModel(4, embedding=2, hidden=3, rng=rng), ids(5, 6)
+        )
+    ],
+    Conv2d: [
+        Example(
+            lambda rng: Conv2d(2, 3, (3, 2), stride=(1, 2), padding=(1, 0), rng=rng),
+            normal(4, 2, 6, 5),
+        ),
+        Example(lambda rng: Conv2d(1, 2, 1, rng=rng), normal(3, 1, 4, 2)),
+    ],
+    MaxPool2d: [
+        Example(lambda rng: MaxPool2d((2, 3), stride=1, padding=1), normal(4, 2, 6, 5))
+    ],
     AvgPool2d: [Example(lambda rng: AvgPool2d(2), normal(4, 2, 6, 5))],
     GlobalAvgPool2d: [Example(lambda rng: GlobalAvgPool2d(), normal(4, 2, 6, 5))],
 }
 LOSSES = {
-    MSELoss: [Example(lambda rng: MSELoss(), pair(5, 3)),
-              Example(lambda rng: MSELoss(), pair(2, 3, 4))],
-    CrossEntropyLoss: [Example(lambda rng: CrossEntropyLoss(), labelled(5, 3)),
-                       Example(lambda rng: CrossEntropyLoss(), labelled(2, 4, 3)),
-                       Example(lambda rng: CrossEntropyLoss(), one_hot(5, 3)),
-                       Example(lambda rng: CrossEntropyLoss(), one_hot(2, 4, 3))],
-    BCEWithLogitsLoss: [Example(lambda rng: BCEWithLogitsLoss(), yes_or_no(5)),
-                        Example(lambda rng: BCEWithLogitsLoss(), yes_or_no(5, 3))],
+    MSELoss: [
+        Example(lambda rng: MSELoss(), pair(5, 3)),
+        Example(lambda rng: MSELoss(), pair(2, 3, 4)),
+    ],
+    CrossEntropyLoss: [
+        Example(lambda rng: CrossEntropyLoss(), labelled(5, 3)),
+        Example(lambda rng: CrossEntropyLoss(), labelled(2, 4, 3)),
+        Example(lambda rng: CrossEntropyLoss(), one_hot(5, 3)),
+        Example(lambda rng: CrossEntropyLoss(), one_hot(2, 4, 3)),
+    ],
+    BCEWithLogitsLoss: [
+        Example(lambda rng: BCEWithLogitsLoss(), yes_or_no(5)),
+        Example(lambda rng: BCEWithLogitsLoss(), yes_or_no(5, 3)),
+    ],
     L1: [Example(lambda rng: L1(0.1), normal(5, 3))],
     L2: [Example(lambda rng: L2(0.1), normal(5, 3))],
 }
 OPTIMIZERS = {
-    SGD: [lambda: SGD(0.1), lambda: SGD(0.1, momentum=0.9),
-          lambda: SGD(0.1, momentum=0.9, nesterov=True)],
+    SGD: [
+        lambda: SGD(0.1),
+        lambda: SGD(0.1, momentum=0.9),
+        lambda: SGD(0.1, momentum=0.9, nesterov=True),
+    ],
     AdaGrad: [lambda: AdaGrad(0.1)],
     RMSProp: [lambda: RMSProp(0.01)],
     Adam: [lambda: Adam(0.01)],
@@ -160,8 +211,12 @@ PENALTIES = (L1, L2)
 
 
 def cases(examples, skip=()):
-    return [pytest.param(example, id=f"{kind.__name__}-{i}") for kind, group in examples.items()
-            if kind not in skip for i, example in enumerate(group)]
+    return [
+        pytest.param(example, id=f"{kind.__name__}-{i}")
+        for kind, group in examples.items()
+        if kind not in skip
+        for i, example in enumerate(group)
+    ]
 
 
 each_layer = pytest.mark.parametrize("example", cases(LAYERS))
@@ -172,12 +227,16 @@ each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
 def exported(base):
-    return {thing for thing in vars(scratchml).values()
-            if inspect.isclass(thing) and issubclass(thing, base) and thing is not base}
+    return {
+        thing
+        for thing in vars(scratchml).values()
+        if inspect.isclass(thing) and issubclass(thing, base) and thing is not base
+    }
 
 
-@pytest.mark.parametrize(("base", "examples"),
-                         [(Layer, LAYERS), (Loss, LOSSES), (Optimizer, OPTIMIZERS)])
+@pytest.mark.parametrize(
+    ("base", "examples"), [(Layer, LAYERS), (Loss, LOSSES), (Optimizer, OPTIMIZERS)]
+)
 def test_every_class_has_an_example(base, examples):
     missing = sorted(kind.__name__ for kind in exported(base) - examples.keys())
     assert not missing, f"tests/test_contracts.py needs an example of {missing}"
@@ -199,7 +258,8 @@ def read_only(array):
     return spread
 
 
-# ------------------------------------------------------------------------------------------ layers
+# ------------------------------------------------------------------------------- layers
+
 
 @each_layer
 def test_layer_gradients_are_right(example, capsys):
@@ -293,7 +353,9 @@ def test_layer_wants_one_forward_for_each_backward(example):
         fresh.backward(x)
     y = layer.forward(x)
     for wrong in (y.shape[1:], (*y.shape, 1), (len(y) + 1, *y.shape[1:])):
-        with pytest.raises(ValueError, match=r"dy of its output's shape \(.*\), got \(.*\)"):
+        with pytest.raises(
+            ValueError, match=r"dy of its output's shape \(.*\), got \(.*\)"
+        ):
             layer.backward(np.ones(wrong))
     layer.forward(x)
     layer.backward(np.ones_like(y))
@@ -328,8 +390,16 @@ def test_layer_learns_inside_a_network(example):
     before = {name: p.copy() for name, p in model.parameters().items()}
     loss = CrossEntropyLoss()
     first = loss.forward(predict(model, x), y)
-    history = fit(model, loss, Adam(0.02), (x, y), epochs=30, batch_size=4, rng=rng,
-                  progress=False)
+    history = fit(
+        model,
+        loss,
+        Adam(0.02),
+        (x, y),
+        epochs=30,
+        batch_size=4,
+        rng=rng,
+        progress=False,
+    )
     assert loss.forward(predict(model, x), y) < 0.9 * first
     assert len(history["loss"]) == 30
     for name, p in model.parameters().items():
@@ -359,13 +429,22 @@ def test_a_learners_layer_drops_in_beside_ours():
     assert list(model.parameters()) == ["0.s", "1.W", "1.b", "3.s"]
     gradient_check(model, rng.standard_normal((5, 4)), rng=rng)
     x, y = rng.standard_normal((30, 4), dtype=np.float32), rng.integers(0, 3, 30)
-    history = fit(model, CrossEntropyLoss(), SGD(0.05), (x, y), epochs=10, batch_size=5, rng=rng,
-                  progress=False)
+    history = fit(
+        model,
+        CrossEntropyLoss(),
+        SGD(0.05),
+        (x, y),
+        epochs=10,
+        batch_size=5,
+        rng=rng,
+        progress=False,
+    )
     assert history["loss"][-1] < history["loss"][0]
     assert predict(copy.deepcopy(model), x).dtype == np.float32
 
 
-# ------------------------------------------------------------------------------------------ losses
+# ------------------------------------------------------------------------------- losses
+
 
 @each_loss
 def test_loss_gradient_is_right(example, capsys):
@@ -417,7 +496,9 @@ def test_loss_is_a_mean_over_the_batch(example):
     value, ds = loss.forward(*inputs), loss.backward()
     twice = [np.concatenate([a, a]) for a in inputs]
     assert loss.forward(*twice) == pytest.approx(value, rel=1e-12)
-    np.testing.assert_allclose(loss.backward(), np.concatenate([ds, ds]) / 2, rtol=1e-12)
+    np.testing.assert_allclose(
+        loss.backward(), np.concatenate([ds, ds]) / 2, rtol=1e-12
+    )
 
 
 @each_data_loss
@@ -456,10 +537,13 @@ def test_penalty_falls_in_training(penalty):
     assert sizes[1] < 0.8 * sizes[0]
 
 
-# -------------------------------------------------------------------------------------- optimizers
+# --------------------------------------------------------------------------- optimizers
+
 
 class Bowl(Layer):
-    """A model that is nothing but its parameters; its gradient is the parameter itself."""
+    """A model that is nothing but its parameters; its gradient is the parameter
+    itself.
+    """
 
     def __init__(self, **params):
         self.params = params
@@ -479,7 +563,11 @@ def test_optimizer_is_its_own_reference(make, capsys):
 def test_optimizer_updates_in_place_and_keeps_the_dtype(make, dtype):
     rng = np.random.default_rng(0)
     square = rng.standard_normal((4, 3)).astype(dtype)
-    model = Bowl(W=square, b=np.ones(3, dtype), turned=rng.standard_normal((3, 5)).astype(dtype).T)
+    model = Bowl(
+        W=square,
+        b=np.ones(3, dtype),
+        turned=rng.standard_normal((3, 5)).astype(dtype).T,
+    )
     arrays = dict(model.params)
     before = {name: p.copy() for name, p in arrays.items()}
     optimizer = make()
@@ -534,17 +622,23 @@ def test_optimizer_stands_still_without_a_gradient(make):
 def test_optimizer_speaks_up(make):
     optimizer, model = make(), Bowl(W=np.ones((2, 2)))
     name = type(optimizer).__name__
-    with pytest.raises(RuntimeError, match=rf"{name}.*no gradient for .*W.*call backward first"):
+    with pytest.raises(
+        RuntimeError, match=rf"{name}.*no gradient for .*W.*call backward first"
+    ):
         optimizer.step(model)
     model.backward()
     optimizer.step(model)
     with pytest.raises(ValueError, match=f"{name}.* already trains another model"):
         optimizer.step(Bowl(W=np.ones((2, 2))))
     model.grads = {"W": np.ones(2)}
-    with pytest.raises(ValueError, match=r"gradient of W has shape \(2,\), the parameter \(2, 2\)"):
+    with pytest.raises(
+        ValueError, match=r"gradient of W has shape \(2,\), the parameter \(2, 2\)"
+    ):
         optimizer.step(model)
     for lr in (0, -1, float("nan")):
-        with pytest.raises(ValueError, match=f"{name} expects a learning rate lr > 0, got"):
+        with pytest.raises(
+            ValueError, match=f"{name} expects a learning rate lr > 0, got"
+        ):
             type(optimizer)(lr)
     assert name in repr(optimizer)
 
@@ -555,23 +649,38 @@ def test_optimizer_trains_a_network(make):
     x = rng.standard_normal((60, 4), dtype=np.float32)
     y = (x[:, 0] * x[:, 1] > 0).astype(np.int64)
     model = Sequential(Linear(4, 12, rng=rng), Tanh(), Linear(12, 2, rng=rng))
-    history = fit(model, CrossEntropyLoss(), make(), (x, y), epochs=40, batch_size=10, rng=rng,
-                  progress=False)
+    history = fit(
+        model,
+        CrossEntropyLoss(),
+        make(),
+        (x, y),
+        epochs=40,
+        batch_size=10,
+        rng=rng,
+        progress=False,
+    )
     assert history["loss"][-1] < 0.8 * history["loss"][0]
     assert np.isfinite(gradient_norm(model))
 
 
-# -------------------------------------------------------------------------------- the whole package
+# -------------------------------------------------------------------- the whole package
+
 
 @given(st.integers(0, 2**32 - 1))
 def test_any_stack_of_layers_passes_the_gradient_check(seed):
     rng = np.random.default_rng(seed)
     width, layers = int(rng.integers(1, 5)), []
-    shape = (int(rng.integers(2, 6)), *rng.integers(1, 3, rng.integers(0, 2)).tolist(), width)
+    shape = (
+        int(rng.integers(2, 6)),
+        *rng.integers(1, 3, rng.integers(0, 2)).tolist(),
+        width,
+    )
     for _ in range(rng.integers(1, 5)):
         out = int(rng.integers(1, 5))
-        layers += [Linear(width, out, rng=rng),
-                   [Sigmoid(), Tanh(), LeakyReLU(0.2)][rng.integers(3)]]
+        layers += [
+            Linear(width, out, rng=rng),
+            [Sigmoid(), Tanh(), LeakyReLU(0.2)][rng.integers(3)],
+        ]
         width = out
     model = Sequential(*layers)
     for p in model.parameters().values():

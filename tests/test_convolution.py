@@ -1,4 +1,6 @@
-"""Convolution and pooling against their definitions, written here as plainly as possible."""
+"""Convolution and pooling against their definitions, written here as plainly as
+possible.
+"""
 
 import copy
 import re
@@ -46,7 +48,9 @@ def rng():
 
 @st.composite
 def geometries(draw, pooling=False):
-    """A kernel, a stride and a padding, all pairs, and a shape of images that they fit."""
+    """A kernel, a stride and a padding, all pairs, and a shape of images that they
+    fit.
+    """
     kernel, stride = draw(pairs), draw(pairs)
     padding = tuple(draw(st.integers(0, k // 2 if pooling else 2)) for k in kernel)
     least = [max(1, k - 2 * p) for k, p in zip(kernel, padding, strict=True)]
@@ -58,7 +62,9 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def windows(x, kernel, stride, padding, fill=0.0):
-    """Yield (image, output row, output column, the pixels there (C, kh, kw)), by the definition."""
+    """Yield (image, output row, output column, the pixels there (C, kh, kw)), by the
+    definition.
+    """
     (kh, kw), (sh, sw), (p, q) = kernel, stride, padding
     frame = np.pad(x, ((0, 0), (0, 0), (p, p), (q, q)), constant_values=fill)
     for n in range(len(x)):
@@ -69,17 +75,23 @@ def windows(x, kernel, stride, padding, fill=0.0):
 
 def conv(c_in, c_out, geometry, rng, dtype=np.float64):
     kernel, stride, padding = geometry
-    layer = Conv2d(c_in, c_out, kernel, stride=stride, padding=padding, rng=rng, dtype=dtype)
+    layer = Conv2d(
+        c_in, c_out, kernel, stride=stride, padding=padding, rng=rng, dtype=dtype
+    )
     layer.params["b"][...] = rng.standard_normal(c_out)
     return layer
 
 
 def toeplitz(W, stride, padding, image):
-    """The matrix of a convolution: one row an input pixel, one column an output, mostly zeros."""
+    """The matrix of a convolution: one row an input pixel, one column an output, mostly
+    zeros.
+    """
     c_out, c_in, kh, kw = W.shape
     h, w = image
-    oh, ow = ((n + 2 * p - k) // s + 1
-              for n, k, s, p in zip(image, (kh, kw), stride, padding, strict=True))
+    oh, ow = (
+        (n + 2 * p - k) // s + 1
+        for n, k, s, p in zip(image, (kh, kw), stride, padding, strict=True)
+    )
     matrix = np.zeros((c_in, h, w, c_out, oh, ow))
     for o, c, i, j, r, q in np.ndindex(c_out, c_in, kh, kw, oh, ow):
         row, column = r * stride[0] + i - padding[0], q * stride[1] + j - padding[1]
@@ -88,7 +100,8 @@ def toeplitz(W, stride, padding, image):
     return matrix.reshape(c_in * h * w, c_out * oh * ow)
 
 
-# ---------------------------------------------------------------------------------- im2col, col2im
+# ----------------------------------------------------------------------- im2col, col2im
+
 
 @given(geometries(), seeds)
 def test_im2col_writes_each_window_as_a_column(geometry, seed):
@@ -139,7 +152,8 @@ def test_output_size_by_hand():
     assert output_size(5, 5) == 1
 
 
-# ------------------------------------------------------------------------------------------- Conv2d
+# ------------------------------------------------------------------------------- Conv2d
+
 
 @given(geometries(), sizes, seeds)
 def test_convolution_is_sums_of_products(geometry, c_out, seed):
@@ -151,10 +165,13 @@ def test_convolution_is_sums_of_products(geometry, c_out, seed):
     y = layer.forward(x)
     dy = rng.standard_normal(y.shape)
     dx, dW, db = layer.backward(dy), np.zeros_like(W), np.zeros_like(b)
-    numbered = np.arange(1, x.size + 1).reshape(shape)  # which pixel is where; 0 is padding
+    numbered = np.arange(1, x.size + 1).reshape(
+        shape
+    )  # which pixel is where; 0 is padding
     dpixels = np.zeros(x.size + 1)
-    for (n, r, c, pixels), (*_, which) in zip(windows(x, *geometry), windows(numbered, *geometry),
-                                              strict=True):
+    for (n, r, c, pixels), (*_, which) in zip(
+        windows(x, *geometry), windows(numbered, *geometry), strict=True
+    ):
         for o in range(c_out):
             total = (W[o] * pixels).sum() + b[o]
             assert y[n, o, r, c] == pytest.approx(total, rel=1e-12, abs=1e-12)
@@ -177,13 +194,22 @@ def test_convolution_is_a_linear_layer(geometry, c_out, seed):
     linear.params["b"] = np.repeat(layer.params["b"], T.shape[1] // c_out)
     x = rng.standard_normal(shape)
     y = layer.forward(x)
-    np.testing.assert_allclose(y.reshape(len(x), -1), linear.forward(x.reshape(len(x), -1)),
-                               rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        y.reshape(len(x), -1),
+        linear.forward(x.reshape(len(x), -1)),
+        rtol=1e-12,
+        atol=1e-12,
+    )
     dy = rng.standard_normal(y.shape)
-    np.testing.assert_allclose(layer.backward(dy).reshape(len(x), -1),
-                               linear.backward(dy.reshape(len(x), -1)), rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(layer.grads["b"].sum(), linear.grads["b"].sum(), rtol=1e-12,
-                               atol=1e-12)
+    np.testing.assert_allclose(
+        layer.backward(dy).reshape(len(x), -1),
+        linear.backward(dy.reshape(len(x), -1)),
+        rtol=1e-12,
+        atol=1e-12,
+    )
+    np.testing.assert_allclose(
+        layer.grads["b"].sum(), linear.grads["b"].sum(), rtol=1e-12, atol=1e-12
+    )
 
 
 @given(geometries(), sizes, seeds, st.integers(1, 400))
@@ -237,7 +263,9 @@ def test_translation_equivariance(rng):
     x = rng.standard_normal((2, 2, 15, 15))
     y = layer.forward(x)
     moved = layer.forward(np.roll(x, (2, 4), axis=(2, 3)))
-    np.testing.assert_allclose(moved[:, :, 1:, 2:], y[:, :, :-1, :-2], rtol=1e-13, atol=1e-13)
+    np.testing.assert_allclose(
+        moved[:, :, 1:, 2:], y[:, :, :-1, :-2], rtol=1e-13, atol=1e-13
+    )
 
 
 def test_the_kernel_is_not_flipped():
@@ -271,23 +299,34 @@ def test_he_keeps_the_signal_level_through_convolutions(rng):
 
 def test_first_layer_may_save_the_gradient_that_nobody_needs(rng):
     x, y = rng.standard_normal((6, 2, 5, 5)), rng.integers(0, 3, 6)
-    model = Sequential(Conv2d(2, 4, 3, rng=rng), ReLU(), Flatten(), Linear(36, 3, rng=rng))
+    model = Sequential(
+        Conv2d(2, 4, 3, rng=rng), ReLU(), Flatten(), Linear(36, 3, rng=rng)
+    )
     model.astype(np.float64)
     other = copy.deepcopy(model)
-    other.layers[0].needs_dx = False
-    assert Conv2d.needs_dx
+    other.layers[0].needs_input_grad = False
+    assert Conv2d.needs_input_grad
     dy = rng.standard_normal((6, 3))
     model.forward(x), other.forward(x)
     assert model.backward(dy).shape == x.shape
     assert other.backward(dy) is None
     for name, g in model.gradients().items():
         np.testing.assert_array_equal(g, other.gradients()[name])
-    history = fit(other, CrossEntropyLoss(), Adam(0.01), (x, y), epochs=20, batch_size=3, rng=rng,
-                  progress=False)
+    history = fit(
+        other,
+        CrossEntropyLoss(),
+        Adam(0.01),
+        (x, y),
+        epochs=20,
+        batch_size=3,
+        rng=rng,
+        progress=False,
+    )
     assert history["loss"][-1] < history["loss"][0]
 
 
-# ------------------------------------------------------------------------------------------ pooling
+# ------------------------------------------------------------------------------ pooling
+
 
 @given(geometries(pooling=True), seeds, st.booleans())
 def test_max_pooling_takes_the_first_largest_pixel(geometry, seed, ties):
@@ -300,8 +339,9 @@ def test_max_pooling_takes_the_first_largest_pixel(geometry, seed, ties):
     dx = layer.backward(dy)
     numbered = np.arange(1, x.size + 1).reshape(shape)
     dpixels = np.zeros(x.size + 1)
-    for (n, r, c, pixels), (*_, which) in zip(windows(x, *geometry, fill=-np.inf),
-                                              windows(numbered, *geometry), strict=True):
+    for (n, r, c, pixels), (*_, which) in zip(
+        windows(x, *geometry, fill=-np.inf), windows(numbered, *geometry), strict=True
+    ):
         for channel, (values, places) in enumerate(zip(pixels, which, strict=True)):
             best = values.argmax()  # numpy, too, takes the first
             assert y[n, channel, r, c] == values.ravel()[best]
@@ -322,9 +362,12 @@ def test_average_pooling_is_a_convolution_with_equal_weights(geometry, seed):
     y, expected = layer.forward(x), one.forward(apart)
     np.testing.assert_allclose(y, expected.reshape(y.shape), rtol=1e-12, atol=1e-12)
     dy = rng.standard_normal(y.shape)
-    np.testing.assert_allclose(layer.backward(dy),
-                               one.backward(dy.reshape(expected.shape)).reshape(shape),
-                               rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        layer.backward(dy),
+        one.backward(dy.reshape(expected.shape)).reshape(shape),
+        rtol=1e-12,
+        atol=1e-12,
+    )
 
 
 @given(geometries(pooling=True), seeds)
@@ -333,9 +376,12 @@ def test_global_mean_is_average_pooling_over_everything(geometry, seed):
     rng = np.random.default_rng(seed)
     x, dy = rng.standard_normal(shape), rng.standard_normal(shape[:2])
     layer, pool = GlobalAvgPool2d(), AvgPool2d(shape[2:])
-    np.testing.assert_allclose(layer.forward(x), pool.forward(x)[:, :, 0, 0], rtol=1e-12,
-                               atol=1e-14)
-    np.testing.assert_allclose(layer.backward(dy), pool.backward(dy[:, :, None, None]), rtol=1e-12)
+    np.testing.assert_allclose(
+        layer.forward(x), pool.forward(x)[:, :, 0, 0], rtol=1e-12, atol=1e-14
+    )
+    np.testing.assert_allclose(
+        layer.backward(dy), pool.backward(dy[:, :, None, None]), rtol=1e-12
+    )
 
 
 @settings(max_examples=30)
@@ -343,7 +389,9 @@ def test_global_mean_is_average_pooling_over_everything(geometry, seed):
 def test_pooling_passes_the_gradient_check_away_from_ties(kind, geometry, seed):
     *geometry, shape = geometry
     rng = np.random.default_rng(seed)
-    x = rng.permutation(np.prod(shape)).reshape(shape) / 7  # neighbours differ by far more than h
+    x = (
+        rng.permutation(np.prod(shape)).reshape(shape) / 7
+    )  # neighbours differ by far more than h
     layer = kind(geometry[0], stride=geometry[1], padding=geometry[2])
     layer.forward(x)
     gradient_check(layer, x, rng=rng, limit=30)
@@ -373,14 +421,20 @@ def test_pooling_defaults_to_windows_side_by_side():
         assert kind(2).forward(np.ones((1, 1, 7, 9))).shape == (1, 1, 3, 4)
 
 
-# ------------------------------------------------------------------------------------- the contract
+# ------------------------------------------------------------------------- the contract
 
 LAYERS = {
     "Conv2d": (lambda rng: Conv2d(3, 4, 3, rng=rng), (4, 3, 6, 7)),
-    "Conv2d padded": (lambda rng: Conv2d(3, 2, (3, 2), stride=2, padding=1, rng=rng), (4, 3, 6, 7)),
+    "Conv2d padded": (
+        lambda rng: Conv2d(3, 2, (3, 2), stride=2, padding=1, rng=rng),
+        (4, 3, 6, 7),
+    ),
     "Conv2d 1x1": (lambda rng: Conv2d(3, 4, 1, rng=rng), (1, 3, 4, 5)),
     "MaxPool2d": (lambda rng: MaxPool2d(2), (4, 3, 6, 7)),
-    "MaxPool2d overlapping": (lambda rng: MaxPool2d(3, stride=2, padding=1), (4, 3, 6, 7)),
+    "MaxPool2d overlapping": (
+        lambda rng: MaxPool2d(3, stride=2, padding=1),
+        (4, 3, 6, 7),
+    ),
     "AvgPool2d": (lambda rng: AvgPool2d(3, stride=2, padding=1), (4, 3, 6, 7)),
     "GlobalAvgPool2d": (lambda rng: GlobalAvgPool2d(), (4, 3, 6, 7)),
 }
@@ -449,19 +503,25 @@ def test_backward_wants_a_forward_and_the_outputs_shape(example):
     with pytest.raises(RuntimeError, match="backward needs a forward before it"):
         layer.backward(x)
     y = layer.forward(x)
-    with pytest.raises(ValueError, match=r"expects dy of its output's shape \(.*\), got \(.*\)"):
+    with pytest.raises(
+        ValueError, match=r"expects dy of its output's shape \(.*\), got \(.*\)"
+    ):
         layer.backward(np.ones((*y.shape[:-1], y.shape[-1] + 1)))
     layer.backward(y)
     with pytest.raises(RuntimeError, match="one for each backward"):
         layer.backward(y)
 
 
-@pytest.mark.parametrize("spread", [
-    lambda a: np.repeat(a, 2, axis=-1)[..., ::2],
-    lambda a: np.ascontiguousarray(a[:, ::-1])[:, ::-1],
-    lambda a: np.asfortranarray(a),
-    lambda a: a.T.copy().T,
-], ids=["gaps", "backwards", "fortran", "transposed"])
+@pytest.mark.parametrize(
+    "spread",
+    [
+        lambda a: np.repeat(a, 2, axis=-1)[..., ::2],
+        lambda a: np.ascontiguousarray(a[:, ::-1])[:, ::-1],
+        lambda a: np.asfortranarray(a),
+        lambda a: a.T.copy().T,
+    ],
+    ids=["gaps", "backwards", "fortran", "transposed"],
+)
 def test_memory_layout_does_not_matter(example, spread):
     layer, x = example
     y = layer.forward(x)
@@ -490,28 +550,43 @@ def test_no_images_are_fine(example):
     assert len(y) == 0
 
 
-# ---------------------------------------------------------------------------------------- bad input
+# ---------------------------------------------------------------------------- bad input
+
 
 def test_wrong_images_are_refused(rng):
-    layers = {layer: str(layer) for layer in (Conv2d(3, 4, 5, rng=rng), MaxPool2d(5), AvgPool2d(5))}
-    assert "Conv2d(3 -> 4, kernel (5, 5), stride (1, 1), padding (0, 0))" in layers.values()
+    layers = {
+        layer: str(layer)
+        for layer in (Conv2d(3, 4, 5, rng=rng), MaxPool2d(5), AvgPool2d(5))
+    }
+    assert (
+        "Conv2d(3 -> 4, kernel (5, 5), stride (1, 1), padding (0, 0))"
+        in layers.values()
+    )
     for layer, name in layers.items():
         for shape in ((8, 9, 9), (9, 9), (2, 3, 3, 9, 9)):
-            message = f"{name} expects (N, {3 if 'Conv' in name else 'C'}, H, W), got {shape}"
+            message = (
+                f"{name} expects (N, {3 if 'Conv' in name else 'C'}, H, W), got {shape}"
+            )
             with pytest.raises(ValueError, match=re.escape(message)) as caught:
                 layer.forward(np.ones(shape, np.float32))
             assert ("x[:, None]" in str(caught.value)) == (len(shape) == 3)
         for shape in ((2, 3, 4, 9), (2, 3, 9, 4)):
-            message = (f"{name}: a kernel of 5x5 does not fit into images of "
-                       f"{shape[2]}x{shape[3]}, padding included: x is {shape}")
+            message = (
+                f"{name}: a kernel of 5x5 does not fit into images of "
+                f"{shape[2]}x{shape[3]}, padding included: x is {shape}"
+            )
             with pytest.raises(ValueError, match=re.escape(message)):
                 layer.forward(np.ones(shape, np.float32))
         with pytest.raises(TypeError, match=r"uint8: pass x\.astype\(np\.float32\)"):
             layer.forward(np.ones((2, 3, 9, 9), np.uint8))
     for shape in ((2, 1, 9, 9), (2, 4, 9, 9), (2, 9, 9, 3)):
-        with pytest.raises(ValueError, match=re.escape(f"expects (N, 3, H, W), got {shape}")):
+        with pytest.raises(
+            ValueError, match=re.escape(f"expects (N, 3, H, W), got {shape}")
+        ):
             Conv2d(3, 4, 5, rng=rng).forward(np.ones(shape, np.float32))
-    with pytest.raises(TypeError, match=r"float32 weights and got float64: pass x\.astype"):
+    with pytest.raises(
+        TypeError, match=r"float32 weights and got float64: pass x\.astype"
+    ):
         Conv2d(3, 4, 5, rng=rng).forward(np.ones((2, 3, 9, 9)))
     with pytest.raises(ValueError, match=r"expects \(N, C, H, W\), got \(2, 3\)"):
         GlobalAvgPool2d().forward(np.ones((2, 3)))
@@ -519,19 +594,30 @@ def test_wrong_images_are_refused(rng):
         GlobalAvgPool2d().forward(np.ones((2, 3, 4, 4), np.int64))
 
 
-@pytest.mark.parametrize(("what", "least", "wrong"), [
-    *(("kernel", 1, v) for v in (0, -1, (3, 0), 2.5, (1, 2, 3), "5", None, (2.0, 2))),
-    *(("stride", 1, v) for v in (0, -2, (1, 0), (1, -1), 0.5, (1,))),
-    *(("padding", 0, v) for v in (-1, (0, -1), 1.0, "same", (1, 1, 1))),
-])
+@pytest.mark.parametrize(
+    ("what", "least", "wrong"),
+    [
+        *(
+            ("kernel", 1, v)
+            for v in (0, -1, (3, 0), 2.5, (1, 2, 3), "5", None, (2.0, 2))
+        ),
+        *(("stride", 1, v) for v in (0, -2, (1, 0), (1, -1), 0.5, (1,))),
+        *(("padding", 0, v) for v in (-1, (0, -1), 1.0, "same", (1, 1, 1))),
+    ],
+)
 def test_wrong_geometry_is_refused(what, least, wrong, rng):
     good = {"kernel": 3, "stride": 1, "padding": 0}
-    message = (f"expects a {what} of at least {least}, a whole number or a pair (rows, columns), "
-               f"got {wrong!r}")
+    message = (
+        f"expects a {what} of at least {least}, a whole number or a pair (rows, columns), "
+        f"got {wrong!r}"
+    )
     x, cols, wrong = np.ones((1, 1, 5, 5)), np.ones((9, 9)), good | {what: wrong}
     kernel = wrong.pop("kernel")
-    makers = [lambda: Conv2d(1, 1, kernel, rng=rng, **wrong), lambda: im2col(x, kernel, **wrong),
-              lambda: col2im(cols, x.shape, kernel, **wrong)]
+    makers = [
+        lambda: Conv2d(1, 1, kernel, rng=rng, **wrong),
+        lambda: im2col(x, kernel, **wrong),
+        lambda: col2im(cols, x.shape, kernel, **wrong),
+    ]
     makers += [lambda: MaxPool2d(kernel, **wrong), lambda: AvgPool2d(kernel, **wrong)]
     for make in makers:
         with pytest.raises(ValueError, match=re.escape(message)):
@@ -541,28 +627,42 @@ def test_wrong_geometry_is_refused(what, least, wrong, rng):
 @pytest.mark.parametrize("kind", POOLS)
 def test_pooling_refuses_a_padding_above_half_the_kernel(kind):
     for kernel, padding in ((2, 2), (3, 2), ((4, 2), (2, 2)), (1, 1)):
-        with pytest.raises(ValueError, match=r"kernel .*padding .*at most half the kernel"):
+        with pytest.raises(
+            ValueError, match=r"kernel .*padding .*at most half the kernel"
+        ):
             kind(kernel, padding=padding)
     kind((4, 2), padding=(2, 1))
 
 
 def test_im2col_and_col2im_refuse_what_does_not_fit():
     x = np.ones((2, 3, 4, 5))
-    with pytest.raises(ValueError, match="im2col: a kernel of 5x5 does not fit into images of 4x5"):
+    with pytest.raises(
+        ValueError, match="im2col: a kernel of 5x5 does not fit into images of 4x5"
+    ):
         im2col(x, 5)
-    with pytest.raises(ValueError, match=r"im2col expects \(N, C, H, W\), got \(3, 4, 5\)"):
+    with pytest.raises(
+        ValueError, match=r"im2col expects \(N, C, H, W\), got \(3, 4, 5\)"
+    ):
         im2col(x[0], 2)
-    with pytest.raises(ValueError, match=r"col2im expects \(12, 24\) for images \(2, 3, 4, 5\)"):
+    with pytest.raises(
+        ValueError, match=r"col2im expects \(12, 24\) for images \(2, 3, 4, 5\)"
+    ):
         col2im(im2col(x[:1], 2), x.shape, 2)
 
 
-# ----------------------------------------------------------------------------------------- together
+# ----------------------------------------------------------------------------- together
+
 
 class MyConv(Layer):
-    """What a learner writes: the definition of `im2col`, one matrix product, and its transpose."""
+    """What a learner writes: the definition of `im2col`, one matrix product, and its
+    transpose.
+    """
 
     def __init__(self, c_in, c_out, k, rng):
-        self.params = {"W": rng.standard_normal((c_out, c_in, k, k)), "b": np.zeros(c_out)}
+        self.params = {
+            "W": rng.standard_normal((c_out, c_in, k, k)),
+            "b": np.zeros(c_out),
+        }
 
     def forward(self, x):
         W, b = self.params["W"], self.params["b"]
@@ -587,21 +687,39 @@ def test_a_learners_convolution_is_the_librarys(rng, capsys):
 
 def test_a_whole_network_passes_the_gradient_check(rng):
     model = Sequential(
-        Conv2d(1, 3, 3, padding=1, rng=rng), ReLU(), MaxPool2d(2),
-        Conv2d(3, 4, 3, rng=rng), ReLU(), AvgPool2d(2, stride=1), GlobalAvgPool2d(),
-        Linear(4, 3, rng=rng))
+        Conv2d(1, 3, 3, padding=1, rng=rng),
+        ReLU(),
+        MaxPool2d(2),
+        Conv2d(3, 4, 3, rng=rng),
+        ReLU(),
+        AvgPool2d(2, stride=1),
+        GlobalAvgPool2d(),
+        Linear(4, 3, rng=rng),
+    )
     gradient_check(model, rng.standard_normal((4, 1, 9, 8)), rng=rng, limit=40)
     assert list(model.parameters()) == ["0.W", "0.b", "3.W", "3.b", "7.W", "7.b"]
 
 
 def test_a_small_network_learns_where_a_bar_points(rng):
-    """Bars anywhere in the image: lying or standing. Position says nothing, neighbours say all."""
+    """Bars anywhere in the image: lying or standing. Position says nothing, neighbours
+    say all.
+    """
     n = 200
     x, y = np.zeros((n, 1, 9, 9), np.float32), rng.integers(0, 2, n)
     for image, standing in zip(x[:, 0], y, strict=True):
         r, c = rng.integers(0, 7, 2)
         (image.T if standing else image)[r, c : c + 3] = 1
-    model = Sequential(Conv2d(1, 4, 3, rng=rng), ReLU(), GlobalAvgPool2d(), Linear(4, 2, rng=rng))
-    fit(model, CrossEntropyLoss(), Adam(0.03), (x[:150], y[:150]), epochs=40, batch_size=30,
-        rng=rng, progress=False)
+    model = Sequential(
+        Conv2d(1, 4, 3, rng=rng), ReLU(), GlobalAvgPool2d(), Linear(4, 2, rng=rng)
+    )
+    fit(
+        model,
+        CrossEntropyLoss(),
+        Adam(0.03),
+        (x[:150], y[:150]),
+        epochs=40,
+        batch_size=30,
+        rng=rng,
+        progress=False,
+    )
     assert accuracy(predict(model, x[150:]), y[150:]) > 0.95

@@ -1,7 +1,8 @@
-"""Convolution and pooling equal PyTorch's, in float64, within 1e-12 of the largest number.
+"""Convolution and pooling equal PyTorch's, in float64, within 1e-12 of the largest
+number.
 
-Frozen values (tools/references_cnn.py) where PyTorch is not installed; where it is, any kernel,
-stride, padding and size besides.
+Frozen values (tools/references_cnn.py) where PyTorch is not installed; where it is, any
+kernel, stride, padding and size besides.
 """
 
 import importlib.util
@@ -43,8 +44,15 @@ def build(kind, c_in, c_out, kernel, stride, padding):
     """Our layer for a row of `references_cnn.CASES`, in float64."""
     if kind == "Conv2d":
         rng = np.random.default_rng(0)
-        return Conv2d(c_in, c_out, kernel, stride=stride, padding=padding, rng=rng,
-                      dtype=np.float64)
+        return Conv2d(
+            c_in,
+            c_out,
+            kernel,
+            stride=stride,
+            padding=padding,
+            rng=rng,
+            dtype=np.float64,
+        )
     if kind == "GlobalAvgPool2d":
         return GlobalAvgPool2d()
     return getattr(scratchml, kind)(kernel, stride=stride, padding=padding)
@@ -53,7 +61,9 @@ def build(kind, c_in, c_out, kernel, stride, padding):
 @pytest.mark.parametrize("name", references_cnn.CASES)
 def test_layer_equals_the_frozen_values(name):
     kind, shape, *geometry = references_cnn.CASES[name]
-    frozen = {key.split("/")[1]: a for key, a in FROZEN.items() if key.startswith(f"{name}/")}
+    frozen = {
+        key.split("/")[1]: a for key, a in FROZEN.items() if key.startswith(f"{name}/")
+    }
     layer = build(kind, shape[1], *geometry)
     for key in layer.params:
         layer.params[key][...] = frozen[key]
@@ -69,27 +79,41 @@ def test_a_network_takes_the_frozen_steps():
     x, y = (a[:16] for a in datasets.mnist(full=False).train)
     rng = np.random.default_rng(0)
     model = Sequential(
-        Conv2d(1, 3, 5, rng=rng), ReLU(), MaxPool2d(2),
-        Conv2d(3, 4, 3, padding=1, rng=rng), ReLU(), AvgPool2d(2),
-        Flatten(), Linear(144, 10, rng=rng)).astype(np.float64)
+        Conv2d(1, 3, 5, rng=rng),
+        ReLU(),
+        MaxPool2d(2),
+        Conv2d(3, 4, 3, padding=1, rng=rng),
+        ReLU(),
+        AvgPool2d(2),
+        Flatten(),
+        Linear(144, 10, rng=rng),
+    ).astype(np.float64)
     names = {"weight": "W", "bias": "b"}
-    frozen = {key.removeprefix("steps/").replace(old, new): a for key, a in FROZEN.items()
-              if key.startswith("steps/") for old, new in names.items() if old in key}
+    frozen = {
+        key.removeprefix("steps/").replace(old, new): a
+        for key, a in FROZEN.items()
+        if key.startswith("steps/")
+        for old, new in names.items()
+        if old in key
+    }
     for name, p in model.parameters().items():
         p[...] = frozen[f"first.{name}"]
     optimizer = SGD(references_cnn.RATE, momentum=0.9)
-    losses = [train_step(model, CrossEntropyLoss(), optimizer, x.astype(np.float64), y)[0]
-              for _ in range(references_cnn.STEPS)]
+    losses = [
+        train_step(model, CrossEntropyLoss(), optimizer, x.astype(np.float64), y)[0]
+        for _ in range(references_cnn.STEPS)
+    ]
     assert_close(np.array(losses), FROZEN["steps/losses"])
     for name, p in model.parameters().items():
         assert_close(p, frozen[f"last.{name}"])
         assert not np.array_equal(p, frozen[f"first.{name}"])
 
 
-# ------------------------------------------------------------------------- PyTorch itself, if there
+# ------------------------------------------------------------- PyTorch itself, if there
 
-needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None,
-                                 reason="PyTorch is not installed")
+needs_torch = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="PyTorch is not installed"
+)
 sizes = st.integers(1, 4)
 maybe_pairs = st.one_of(sizes, st.tuples(sizes, sizes))
 
@@ -100,16 +124,23 @@ def as_pair(value):
 
 @st.composite
 def layers(draw, kind):
-    """A case as in `references_cnn.CASES`, and a seed: `(kind, shape, c_out, ...), seed`."""
+    """A case as in `references_cnn.CASES`, and a seed: `(kind, shape, c_out, ...),
+    seed`.
+    """
     kernel, stride = draw(maybe_pairs), draw(maybe_pairs)
     most = [3, 3] if kind == "Conv2d" else [k // 2 for k in as_pair(kernel)]
     padding = tuple(draw(st.integers(0, m)) for m in most)
     if padding[0] == padding[1] and draw(st.booleans()):
         padding = padding[0]
-    least = [max(1, k - 2 * p) for k, p in zip(as_pair(kernel), as_pair(padding), strict=True)]
+    least = [
+        max(1, k - 2 * p)
+        for k, p in zip(as_pair(kernel), as_pair(padding), strict=True)
+    ]
     image = [draw(st.integers(n, n + 7)) for n in least]
     shape = (draw(sizes), draw(sizes), *image)
-    return (kind, shape, draw(sizes), kernel, stride, padding), draw(st.integers(0, 2**32 - 1))
+    return (kind, shape, draw(sizes), kernel, stride, padding), draw(
+        st.integers(0, 2**32 - 1)
+    )
 
 
 def assert_like_torch(case, x, rng):
@@ -175,6 +206,8 @@ def test_float32_is_as_exact_as_pytorch(drawn):
     theirs = references_cnn.torch_layer(kind, shape[1], *geometry).float()
     for p, q in zip(layer.params.values(), theirs.parameters(), strict=True):
         q.data = torch.tensor(p)
-    their_error = np.abs(theirs(torch.tensor(x.astype(np.float32))).detach().numpy() - exact).max()
+    their_error = np.abs(
+        theirs(torch.tensor(x.astype(np.float32))).detach().numpy() - exact
+    ).max()
     assert y.dtype == np.float32
     assert np.abs(y - exact).max() <= 4 * their_error + 1e-6 * np.abs(exact).max()

@@ -1,8 +1,9 @@
-"""Every exercise of every notebook: blank it, solve it, and get it wrong in the usual ways.
+"""Every exercise of every notebook: blank it, solve it, and get it wrong in the usual
+ways.
 
-An exercise in notebooks/NN_name.ipynb is a code cell that starts with its name and marks the
-attendee's lines (one region or several, see tools/exercises.py); the next code cell, tagged
-`check`, tells whether they are right:
+An exercise in notebooks/NN_name.ipynb is a code cell that starts with its name and
+marks the attendee's lines (one region or several, see tools/exercises.py); the next
+code cell, tagged `check`, tells whether they are right:
 
     # Exercise: bias gradient
     def linear_backward(dy, x, W):
@@ -18,7 +19,8 @@ tests/wrong_answers/NN_name.py, at least three for each exercise:
 
     WRONG = {
         "bias gradient": [
-            # (the lines in place of the solution, a regular expression found in the message)
+            # (the lines in place of the solution, a regular expression found in the
+            # message)
             ("dW = x.T @ dy\\ndb = dy.sum()", r"db.*one number for all units"),
             (
                 '''
@@ -31,13 +33,14 @@ tests/wrong_answers/NN_name.py, at least three for each exercise:
         ],
     }
 
-Indentation is taken care of. In a cell with several regions, the first element is a dictionary
-{index of the region: lines}; the other regions keep their solution.
+Indentation is taken care of. In a cell with several regions, the first element is a
+dictionary {index of the region: lines}; the other regions keep their solution.
 
-The cells of a notebook run once, in order, in this process. At each exercise the variables are
-put back after each attempt (arrays, lists, dictionaries, generators and the attributes of the
-notebook's and the library's objects among them), so an attempt cannot spoil the next one. Cells
-tagged `slow` are left out: no exercise, and nothing an exercise needs, may depend on one.
+The cells of a notebook run once, in order, in this process. At each exercise the
+variables are put back after each attempt (arrays, lists, dictionaries, generators and
+the attributes of the notebook's and the library's objects among them), so an attempt
+cannot spoil the next one. Cells tagged `slow` are left out: no exercise, and nothing an
+exercise needs, may depend on one.
 """
 
 import contextlib
@@ -65,7 +68,9 @@ AT_LEAST = 3
 
 
 class Exercise:
-    """One exercise: where it stands, its cell, its check, and its known wrong answers."""
+    """One exercise: where it stands, its cell, its check, and its known wrong
+    answers.
+    """
 
     def __init__(self, index, name, source, check, wrong):
         self.index, self.name, self.source, self.check, self.wrong = (
@@ -74,10 +79,17 @@ class Exercise:
         self.regions = len(regions(source))
 
     def attempts(self):
-        """(what is tried, source of the exercise cell, expected exception, message pattern)."""
+        """(what is tried, source of the exercise cell, expected exception, message
+        pattern).
+        """
         for region in range(self.regions):
             what = "blank" if self.regions == 1 else f"blank {region}"
-            yield what, blank(self.source, only=region), NotImplementedError, r"^your turn: \S"
+            yield (
+                what,
+                blank(self.source, only=region),
+                NotImplementedError,
+                r"^your turn: \S",
+            )
         for number, (lines, pattern) in enumerate(self.wrong):
             yield f"wrong {number}", answered(self.source, lines), Exception, pattern
         yield "solution", self.source, None, None
@@ -111,7 +123,9 @@ def read_exercises(notebook, wrong):
         where = f"cell {index + 1} (id {cell.get('id', '-')})"
         match = re.match(r"# Exercise: (\S.*)", cell.source)
         if match is None:
-            raise ValueError(f"{where}: an exercise starts with a line '# Exercise: name'")
+            raise ValueError(
+                f"{where}: an exercise starts with a line '# Exercise: name'"
+            )
         name = match[1].strip()
         if name in found:
             raise ValueError(f"{where}: there are two exercises named {name!r}")
@@ -119,12 +133,20 @@ def read_exercises(notebook, wrong):
             raise ValueError(f"{where}: the exercise {name!r} is tagged slow")
         check = next((c for c in cells[index + 1 :] if c.cell_type == "code"), None)
         if check is None or "check" not in check.metadata.get("tags", []):
-            raise ValueError(f"{where}: the next code cell after {name!r} must be tagged 'check'")
+            raise ValueError(
+                f"{where}: the next code cell after {name!r} must be tagged 'check'"
+            )
         if BEGIN in check.source:
-            raise ValueError(f"{where}: the check of {name!r} contains a solution itself")
-        found[name] = Exercise(index, name, cell.source, check.source, wrong.get(name, []))
+            raise ValueError(
+                f"{where}: the check of {name!r} contains a solution itself"
+            )
+        found[name] = Exercise(
+            index, name, cell.source, check.source, wrong.get(name, [])
+        )
     if unknown := wrong.keys() - found.keys():
-        raise ValueError(f"wrong answers for exercises that do not exist: {sorted(unknown)}")
+        raise ValueError(
+            f"wrong answers for exercises that do not exist: {sorted(unknown)}"
+        )
     return found
 
 
@@ -134,8 +156,8 @@ def read_exercises(notebook, wrong):
 class Snapshot:
     """The variables of a namespace and what they contain, to be put back later.
 
-    Everything keeps its identity: functions of the notebook see the same globals, two names of
-    one array still share it.
+    Everything keeps its identity: functions of the notebook see the same globals, two
+    names of one array still share it.
     """
 
     def __init__(self, namespace):
@@ -155,11 +177,15 @@ class Snapshot:
                 self.restorers.append((setattr, bits, "state", bits.state))
             case dict():
                 saved = dict(value)
-                self.restorers.append((lambda d, s: (d.clear(), d.update(s)), value, saved))
+                self.restorers.append(
+                    (lambda d, s: (d.clear(), d.update(s)), value, saved)
+                )
                 for item in saved.values():
                     self.keep(item)
             case list():
-                self.restorers.append((lambda a, s: a.__setitem__(slice(None), s), value, [*value]))
+                self.restorers.append(
+                    (lambda a, s: a.__setitem__(slice(None), s), value, [*value])
+                )
                 for item in value:
                     self.keep(item)
             case tuple():
@@ -183,7 +209,9 @@ class Runner:
         self.path = Path(path)
         self.notebook = nbformat.read(self.path, as_version=4)
         self.exercises = read_exercises(self.notebook, wrong)
-        self.outcomes = None  # {(exercise, attempt): error message, or None when all is well}
+        self.outcomes = (
+            None  # {(exercise, attempt): error message, or None when all is well}
+        )
 
     def outcome(self, exercise, attempt):
         if self.outcomes is None:
@@ -194,7 +222,9 @@ class Runner:
 
     @contextlib.contextmanager
     def surroundings(self):
-        """The notebook's own folder; no warnings, no windows, no figures left behind."""
+        """The notebook's own folder; no warnings, no windows, no figures left
+        behind.
+        """
         before = os.getcwd()
         os.chdir(self.path.parent)
         try:
@@ -215,7 +245,9 @@ class Runner:
         by_cell = {exercise.index: exercise for exercise in self.exercises.values()}
         trouble = None
         skipped = False
-        for index, cell in enumerate(self.notebook.cells[: max(by_cell, default=-1) + 1]):
+        for index, cell in enumerate(
+            self.notebook.cells[: max(by_cell, default=-1) + 1]
+        ):
             if cell.cell_type != "code" or cell.get("id") == "setup":
                 continue
             if "slow" in cell.metadata.get("tags", []):
@@ -229,7 +261,9 @@ class Runner:
                 except Exception as error:
                     trouble = f"cell {index + 1} fails before it: {type(error).__name__}: {error}"
                     if skipped and isinstance(error, NameError):
-                        trouble += " (does it need a cell tagged slow? Then tag it slow, too)"
+                        trouble += (
+                            " (does it need a cell tagged slow? Then tag it slow, too)"
+                        )
 
     def try_out(self, exercise, namespace, trouble):
         for what, source, expected, pattern in exercise.attempts():
@@ -259,7 +293,8 @@ class Runner:
             if expected is None:
                 return f"the solution fails its own check: {said}"
             if not isinstance(error, expected) or (
-                isinstance(error, NotImplementedError) and expected is not NotImplementedError
+                isinstance(error, NotImplementedError)
+                and expected is not NotImplementedError
             ):
                 return f"expected {expected.__name__}, got {said}"
             if not re.search(pattern, str(error), re.DOTALL):
@@ -271,23 +306,32 @@ class Runner:
 
     def execute(self, source, namespace, label):
         file = f"<{self.path.name}, {label}>"
-        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+        linecache.cache[file] = (
+            len(source),
+            None,
+            source.splitlines(keepends=True),
+            file,
+        )
         exec(compile(source, file, "exec"), namespace)
 
 
-# ----------------------------------------------------------------------------- the course
+# --------------------------------------------------------------------------- the course
 
 RUNNERS: dict[str, Runner] = {}
 
 
 def every_attempt():
-    """Collect all attempts of all notebooks; what breaks the rules becomes a failing test."""
+    """Collect all attempts of all notebooks; what breaks the rules becomes a failing
+    test.
+    """
     found = []
     for path in notebooks():
         try:
             runner = RUNNERS[path.stem] = Runner(path, wrong_answers(path.stem))
         except ValueError as error:
-            found.append(pytest.param(path.stem, None, str(error), id=f"{path.stem}-malformed"))
+            found.append(
+                pytest.param(path.stem, None, str(error), id=f"{path.stem}-malformed")
+            )
             continue
         for exercise in runner.exercises.values():
             for what, *_ in exercise.attempts():
@@ -301,14 +345,20 @@ def test_exercise(stem, exercise, attempt):
     if exercise is None:
         pytest.fail(f"notebooks/{stem}.ipynb, {attempt}")
     if outcome := RUNNERS[stem].outcome(exercise, attempt):
-        pytest.fail(f"notebooks/{stem}.ipynb, exercise {exercise!r}, {attempt}: {outcome}")
+        pytest.fail(
+            f"notebooks/{stem}.ipynb, exercise {exercise!r}, {attempt}: {outcome}"
+        )
 
 
 @pytest.mark.parametrize("stem", [path.stem for path in notebooks()])
 def test_every_exercise_has_wrong_answers(stem):
     exercises = RUNNERS[stem].exercises.values() if stem in RUNNERS else ()
-    missing = [exercise.name for exercise in exercises if len(exercise.wrong) < AT_LEAST]
-    assert not missing, f"tests/wrong_answers/{stem}.py: at least {AT_LEAST} each for {missing}"
+    missing = [
+        exercise.name for exercise in exercises if len(exercise.wrong) < AT_LEAST
+    ]
+    assert not missing, (
+        f"tests/wrong_answers/{stem}.py: at least {AT_LEAST} each for {missing}"
+    )
 
 
 def test_wrong_answers_belong_to_a_notebook():
@@ -316,7 +366,7 @@ def test_wrong_answers_belong_to_a_notebook():
     assert {path.stem for path in WRONG_ANSWERS.glob("*.py")} <= stems
 
 
-# ----------------------------------------------------------------------------- the harness itself
+# ------------------------------------------------------------------- the harness itself
 
 DOUBLE = """\
 # Exercise: double
@@ -345,7 +395,9 @@ def notebook_of(*cells):
     """A notebook from (source, tags ...) tuples."""
     nb = nbformat.v4.new_notebook()
     for number, (source, *tags) in enumerate(cells):
-        cell = nbformat.v4.new_code_cell(source, metadata={"tags": tags} if tags else {})
+        cell = nbformat.v4.new_code_cell(
+            source, metadata={"tags": tags} if tags else {}
+        )
         cell["id"] = f"c{number}"
         nb.cells.append(cell)
     return nb
@@ -366,25 +418,52 @@ def outcomes_of(tmp_path, wrong, *cells):
 
 
 def test_harness_accepts_a_sound_exercise(tmp_path):
-    last = ("# Exercise: last\n# Your turn: 1\n### BEGIN SOLUTION\na = 1\n### END SOLUTION",)
+    last = (
+        "# Exercise: last\n# Your turn: 1\n### BEGIN SOLUTION\na = 1\n### END SOLUTION",
+    )
     # Five attempts ran the first check, yet each found the variables as they were.
-    still = ("assert len(draws) == 1 and draws[0] == np.random.default_rng(0).random()", "check")
+    still = (
+        "assert len(draws) == 1 and draws[0] == np.random.default_rng(0).random()",
+        "check",
+    )
     cells = (PRELUDE,), (DOUBLE,), (CHECK, "check"), last, still
     runner, outcomes = outcomes_of(tmp_path, WRONG, *cells)
     assert list(runner.exercises) == ["double", "last"]
-    assert outcomes == dict.fromkeys(["blank", "wrong 0", "wrong 1", "wrong 2", "solution"])
+    assert outcomes == dict.fromkeys(
+        ["blank", "wrong 0", "wrong 1", "wrong 2", "solution"]
+    )
     assert set(runner.outcomes.values()) == {None} and len(runner.outcomes) == 7
 
 
 @pytest.mark.parametrize(
     ("wrong", "check", "attempt", "complaint"),
     [
-        ({"double": [("return 2 * a", ".")]}, CHECK, "wrong 0", "passes, but should fail"),
-        ({"double": [("return a", "transposed")]}, CHECK, "wrong 0", "does not match 'transposed'"),
+        (
+            {"double": [("return 2 * a", ".")]},
+            CHECK,
+            "wrong 0",
+            "passes, but should fail",
+        ),
+        (
+            {"double": [("return a", "transposed")]},
+            CHECK,
+            "wrong 0",
+            "does not match 'transposed'",
+        ),
         ({"double": [("return (a", ".")]}, CHECK, "wrong 0", "not Python"),
-        ({"double": [("raise NotImplementedError", "")]}, CHECK, "wrong 0", "expected Exception"),
+        (
+            {"double": [("raise NotImplementedError", "")]},
+            CHECK,
+            "wrong 0",
+            "expected Exception",
+        ),
         ({}, "print('I look at nothing')", "blank", "passes, but should fail"),
-        ({}, "double(data)\nassert False, 'never right'", "solution", "fails its own check"),
+        (
+            {},
+            "double(data)\nassert False, 'never right'",
+            "solution",
+            "fails its own check",
+        ),
         ({}, "undefined", "blank", "expected NotImplementedError, got NameError"),
     ],
 )
@@ -398,7 +477,13 @@ def test_harness_handles_several_regions(tmp_path):
         "# Exercise: both\n# Your turn: one\n### BEGIN SOLUTION\na = 1\n### END SOLUTION\n"
         "if a:\n    # Your turn: two\n    ### BEGIN SOLUTION\n    b = 2\n    ### END SOLUTION"
     )
-    wrong = {"both": [({0: "a = 3"}, "a"), ({1: "b = 3"}, "b"), ({0: "a = 4", 1: "b = 4"}, "a")]}
+    wrong = {
+        "both": [
+            ({0: "a = 3"}, "a"),
+            ({1: "b = 3"}, "b"),
+            ({0: "a = 4", 1: "b = 4"}, "a"),
+        ]
+    }
     check = "assert a == 1, 'a'\nassert b == 2, 'b'"
     _, outcomes = outcomes_of(tmp_path, wrong, (source,), (check, "check"))
     assert outcomes == dict.fromkeys(
@@ -408,7 +493,9 @@ def test_harness_handles_several_regions(tmp_path):
 
 def test_harness_leaves_slow_cells_out_and_says_when_one_is_needed(tmp_path):
     slow = ("trained = 1 / 0", "slow")
-    _, outcomes = outcomes_of(tmp_path, WRONG, (PRELUDE,), slow, (DOUBLE,), (CHECK, "check"))
+    _, outcomes = outcomes_of(
+        tmp_path, WRONG, (PRELUDE,), slow, (DOUBLE,), (CHECK, "check")
+    )
     assert set(outcomes.values()) == {None}
     _, outcomes = outcomes_of(
         tmp_path, WRONG, (PRELUDE,), slow, ("trained + 1",), (DOUBLE,), (CHECK, "check")
@@ -419,7 +506,11 @@ def test_harness_leaves_slow_cells_out_and_says_when_one_is_needed(tmp_path):
 @pytest.mark.parametrize(
     ("cells", "wrong", "complaint"),
     [
-        ([(DOUBLE.replace("Exercise", "exercise"),), (CHECK, "check")], {}, "starts with a line"),
+        (
+            [(DOUBLE.replace("Exercise", "exercise"),), (CHECK, "check")],
+            {},
+            "starts with a line",
+        ),
         ([(DOUBLE,), (CHECK,)], {}, "tagged 'check'"),
         ([(DOUBLE,)], {}, "tagged 'check'"),
         ([(DOUBLE, "slow"), (CHECK, "check")], {}, "tagged slow"),
@@ -439,7 +530,12 @@ def test_snapshot_puts_everything_back():
 
     Model.__module__ = "__main__"
     model, rng, names = Model(), np.random.default_rng(1), ["a"]
-    namespace = {"model": model, "rng": rng, "names": names, "pair": (model.params["W"], 1)}
+    namespace = {
+        "model": model,
+        "rng": rng,
+        "names": names,
+        "pair": (model.params["W"], 1),
+    }
     expected = np.random.default_rng(1).random()
     snapshot = Snapshot(namespace)
     model.params["W"] += 1

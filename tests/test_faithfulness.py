@@ -29,7 +29,9 @@ def model(weights):
     masks = masks / masks.sum(axis=0)
 
     def predict(batch):
-        return two(1 / (1 + np.exp(-(batch.reshape(len(batch), -1) @ masks / 255) @ weights)))
+        return two(
+            1 / (1 + np.exp(-(batch.reshape(len(batch), -1) @ masks / 255) @ weights))
+        )
 
     return predict
 
@@ -39,8 +41,17 @@ WEIGHTS = np.array([PLANTED.get(j, 0.02) for j in range(25)])
 
 
 def explain(predict=None, seed=0, **options):
-    return explain_image(predict or model(WEIGHTS), IMAGE, segments=SEGMENTS, fill=0, labels=1,
-                         seed=seed, n_samples=400, progress=False, **options)
+    return explain_image(
+        predict or model(WEIGHTS),
+        IMAGE,
+        segments=SEGMENTS,
+        fill=0,
+        labels=1,
+        seed=seed,
+        n_samples=400,
+        progress=False,
+        **options,
+    )
 
 
 def with_coef(explanation, coef):
@@ -53,7 +64,9 @@ def test_deletion_and_insertion_end_where_they_must():
     empty = predict(np.zeros((1, 28, 28)))[0, 1]
     for curve in (curves.deletion, *curves.random):
         assert len(curve) == 26
-        assert curve[0] == pytest.approx(e.prediction[1]) and curve[-1] == pytest.approx(empty)
+        assert curve[0] == pytest.approx(e.prediction[1]) and curve[
+            -1
+        ] == pytest.approx(empty)
     assert curves.insertion[0] == pytest.approx(empty)
     assert curves.insertion[-1] == pytest.approx(e.prediction[1])
     assert curves.random.shape == (20, 26)
@@ -61,7 +74,9 @@ def test_deletion_and_insertion_end_where_they_must():
 
 
 def test_deletion_and_insertion_follow_the_order():
-    """The heaviest goes first, one feature a step: compare with switching them by hand."""
+    """The heaviest goes first, one feature a step: compare with switching them by
+    hand.
+    """
     predict, e = model(WEIGHTS), explain()
     curves = deletion_insertion(e, predict, orders=2)
     order = np.argsort(-e.coef[:, 1])
@@ -86,9 +101,13 @@ def test_deletion_works_for_texts_and_tables():
     def predict(texts):
         return two(np.array([0.2 + 0.7 * ("good" in t) for t in texts]))
 
-    text = explain_text(predict, "a good long text with a point", labels=1, progress=False)
+    text = explain_text(
+        predict, "a good long text with a point", labels=1, progress=False
+    )
     curves = deletion_insertion(text, predict)
-    assert curves.deletion[1] == pytest.approx(0.2) and curves.insertion[1] == pytest.approx(0.9)
+    assert curves.deletion[1] == pytest.approx(0.2) and curves.insertion[
+        1
+    ] == pytest.approx(0.9)
 
     def rows(x):
         return two(1 / (1 + np.exp(-x @ [3, -1])))
@@ -116,7 +135,9 @@ def test_stability_of_the_same_and_of_noise():
 
 def test_jaccard_is_shared_over_all():
     coefs = [np.array([3.0, 2, 1, 0]), np.array([3.0, -1, 2, 0])]
-    e = explain_text(lambda t: two(np.full(len(t), 0.5)), "a b c d", labels=1, progress=False)
+    e = explain_text(
+        lambda t: two(np.full(len(t), 0.5)), "a b c d", labels=1, progress=False
+    )
     found = stability(lambda seed: with_coef(e, coefs[seed]), seeds=range(2), k=2)
     assert found.jaccard == pytest.approx(1 / 3)
 
@@ -127,7 +148,9 @@ def test_rank_correlation_is_spearmans():
     for _ in range(20):
         a, b = rng.integers(0, 6, (2, 15))
         assert np.array_equal(_ranks(a), stats.rankdata(a))
-        assert np.corrcoef(_ranks(a), _ranks(b))[0, 1] == pytest.approx(stats.spearmanr(a, b)[0])
+        assert np.corrcoef(_ranks(a), _ranks(b))[0, 1] == pytest.approx(
+            stats.spearmanr(a, b)[0]
+        )
 
 
 def test_nothing_to_compare_is_an_error():
@@ -154,8 +177,9 @@ def test_a_broken_model_is_explained_differently():
     weights = rng.normal(size=25)
     parameters, before = {"W": weights}, weights.copy()
     predict = model(weights)
-    check = randomised_weights(explain, predict,
-                               shuffled_weights(predict, parameters, rng=rng, repeats=6), k=3)
+    check = randomised_weights(
+        explain, predict, shuffled_weights(predict, parameters, rng=rng, repeats=6), k=3
+    )
     steady = stability(lambda seed: explain(predict, seed), seeds=range(4), k=3)
     assert check.jaccard < 0.5 < steady.jaccard
     assert check.rank_correlation < 0.5 < steady.rank_correlation
@@ -180,12 +204,16 @@ def test_shuffled_weights_are_restored_whatever_happens():
     W, b = np.arange(12.0).reshape(3, 4), np.arange(3.0)
     parameters = {"W": W, "b": b}
     seen = []
-    for predict in shuffled_weights("model", parameters, rng=np.random.default_rng(0), repeats=3):
+    for predict in shuffled_weights(
+        "model", parameters, rng=np.random.default_rng(0), repeats=3
+    ):
         assert predict == "model"
         seen.append(W.copy())
         assert sorted(W.ravel()) == list(range(12)) and sorted(b) == [0, 1, 2]
     assert len({w.tobytes() for w in seen}) == 3
-    assert np.array_equal(W, np.arange(12.0).reshape(3, 4)) and np.array_equal(b, [0, 1, 2])
+    assert np.array_equal(W, np.arange(12.0).reshape(3, 4)) and np.array_equal(
+        b, [0, 1, 2]
+    )
 
     broken = shuffled_weights("model", parameters, rng=np.random.default_rng(0))
     next(broken)

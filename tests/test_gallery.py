@@ -24,5 +24,7 @@ def test_a_stale_picture_is_named(monkeypatch, tmp_path):
 
 
 def test_a_missing_cell_is_named():
-    with pytest.raises(SystemExit, match=r"01_nn.ipynb has no figure 0 in a cell 'nowhere'"):
+    with pytest.raises(
+        SystemExit, match=r"01_nn.ipynb has no figure 0 in a cell 'nowhere'"
+    ):
         gallery.picture("01_nn", "nowhere", 0)

@@ -1,4 +1,6 @@
-"""The house around the course: environments that agree, links that lead somewhere, thin code."""
+"""The house around the course: environments that agree, links that lead somewhere, thin
+code.
+"""
 
 import ast
 import os
@@ -35,7 +37,7 @@ def normal(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-# ----------------------------------------------------------------------------- environments
+# ------------------------------------------------------------------------- environments
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-peers.txt"])
@@ -50,16 +52,22 @@ def test_requirements_are_exact_pins_and_nothing_else(name):
 def test_requirements_contain_what_pyproject_asks_for():
     pinned = pins("requirements.txt")
     extras = PROJECT["optional-dependencies"]
-    for wanted in map(Requirement, PROJECT["dependencies"] + extras["course"] + extras["test"]):
+    for wanted in map(
+        Requirement, PROJECT["dependencies"] + extras["course"] + extras["test"]
+    ):
         pin = pinned.get(normal(wanted.name))
-        assert pin is not None, f"{wanted.name} is missing from requirements.txt: run `make pins`"
+        assert pin is not None, (
+            f"{wanted.name} is missing from requirements.txt: run `make pins`"
+        )
         (version,) = (specifier.version for specifier in pin.specifier)
         assert wanted.specifier.contains(version), f"{pin} does not satisfy {wanted}"
         assert pin.marker is None, f"{pin} is not installed everywhere"
 
 
 def test_the_package_needs_numpy_alone():
-    assert [normal(Requirement(line).name) for line in PROJECT["dependencies"]] == ["numpy"]
+    assert [normal(Requirement(line).name) for line in PROJECT["dependencies"]] == [
+        "numpy"
+    ]
 
 
 def test_peers_do_not_contradict_the_other_pins():
@@ -86,7 +94,9 @@ def supported():
 def test_supported_versions_agree():
     allowed = SpecifierSet(PROJECT["requires-python"])
     assert all(version in allowed for version in supported()) and "3.10" not in allowed
-    assert PYPROJECT["tool"]["ruff"]["target-version"] == "py" + supported()[0].replace(".", "")
+    assert PYPROJECT["tool"]["ruff"]["target-version"] == "py" + supported()[0].replace(
+        ".", ""
+    )
     workflow = yaml.safe_load(text(".github/workflows/test.yml"))
     (job,) = workflow["jobs"].values()
     matrix = job["strategy"]["matrix"]
@@ -100,13 +110,29 @@ def test_importing_the_package_imports_numpy_alone():
         "import sys; before = set(sys.modules); import scratchml; "
         "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
     )
-    out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+    )
     assert out.returncode == 0, out.stderr
-    foreign = set(out.stdout.split()) - set(sys.stdlib_module_names) - {"numpy", "scratchml"}
+    foreign = (
+        set(out.stdout.split()) - set(sys.stdlib_module_names) - {"numpy", "scratchml"}
+    )
     # What numpy or an editable install bring along by themselves.
-    foreign -= {"_distutils_hack", "cython_runtime", "pkg_resources", "threadpoolctl", "mkl"}
-    foreign = {n for n in foreign if not n.startswith(("__editable__", "_cython", "_sysconfig"))}
-    assert not foreign, f"import scratchml also imports {sorted(foreign)}: import them where used"
+    foreign -= {
+        "_distutils_hack",
+        "cython_runtime",
+        "pkg_resources",
+        "threadpoolctl",
+        "mkl",
+    }
+    foreign = {
+        n
+        for n in foreign
+        if not n.startswith(("__editable__", "_cython", "_sysconfig"))
+    }
+    assert not foreign, (
+        f"import scratchml also imports {sorted(foreign)}: import them where used"
+    )
 
 
 def code_lines(path):
@@ -114,26 +140,37 @@ def code_lines(path):
     source = path.read_text(encoding="utf-8")
     docstrings = set()
     for node in ast.walk(ast.parse(source)):
-        if (isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-                and ast.get_docstring(node) is not None):
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+            and ast.get_docstring(node) is not None
+        ):
             docstrings |= {*range(node.body[0].lineno, node.body[0].end_lineno + 1)}
-    return sum(number not in docstrings and not re.match(r"\s*(#|$)", line)
-               for number, line in enumerate(source.splitlines(), start=1))
+    return sum(
+        number not in docstrings and not re.match(r"\s*(#|$)", line)
+        for number, line in enumerate(source.splitlines(), start=1)
+    )
 
 
-# Around the mathematics: reading data, drawing, the bridge to PyTorch, the list of names.
+# Around the mathematics: reading data, drawing, the bridge to PyTorch, the list of
+# names.
 AROUND = {"datasets.py", "plots.py", "interop.py", "__init__.py"}
 
 
 def test_the_library_is_thin():
-    """What the notebooks derive reads in an evening; what stands around it stays small."""
-    counted = {path.name: code_lines(path) for path in (ROOT / "scratchml").rglob("*.py")}
+    """What the notebooks derive reads in an evening; what stands around it stays
+    small.
+    """
+    counted = {
+        path.name: code_lines(path) for path in (ROOT / "scratchml").rglob("*.py")
+    }
     around = sum(counted[name] for name in AROUND)
     assert sum(counted.values()) - around < 1700, counted
     assert around < 650, counted
 
 
-@pytest.mark.xfail(strict=True, reason="the whole library is about 2,320 lines: still to be mended")
+@pytest.mark.xfail(
+    strict=True, reason="the whole library is about 2,320 lines: still to be mended"
+)
 def test_the_whole_library_is_under_2000_lines():
     assert sum(map(code_lines, (ROOT / "scratchml").rglob("*.py"))) < 2000
 
@@ -176,7 +213,9 @@ def test_binder_and_colab_links_lead_to_notebooks():
         paths.append(link.removeprefix(f"{slug}/blob/{branch}/"))
     assert all((ROOT / path).exists() for path in paths)
     # Each notebook and its exercise copy, both ways.
-    assert len(paths) == 4 * len(notebooks()) and len(set(paths)) == 2 * len(notebooks())
+    assert len(paths) == 4 * len(notebooks()) and len(set(paths)) == 2 * len(
+        notebooks()
+    )
 
 
 def own_files():
@@ -190,13 +229,19 @@ def own_files():
             and not name.endswith(("_cache", ".egg-info", "_checkpoints"))
         ]
         for name in files:
-            if not name.endswith((".npz", ".png", ".jpg", ".gz", ".pyc")) and ".mine" not in name:
+            if (
+                not name.endswith((".npz", ".png", ".jpg", ".gz", ".pyc"))
+                and ".mine" not in name
+            ):
                 yield ROOT / folder / name
 
 
 def test_the_address_is_written_in_one_place_and_generated_elsewhere():
     slug, _ = published()
-    generated = {*links.wanted_texts(), *(ROOT / "notebooks" / "exercises").glob("*.ipynb")}
+    generated = {
+        *links.wanted_texts(),
+        *(ROOT / "notebooks" / "exercises").glob("*.ipynb"),
+    }
     for path in own_files():
         content = path.read_text(encoding="utf-8", errors="replace")
         if slug not in content:
@@ -205,12 +250,21 @@ def test_the_address_is_written_in_one_place_and_generated_elsewhere():
             assert content.count(slug) == 1
         elif path == ROOT / "README.md":
             bare = re.sub(
-                r"<!-- (clone|course)\b.*?<!-- end of \1 -->", "", content, flags=re.DOTALL
+                r"<!-- (clone|course)\b.*?<!-- end of \1 -->",
+                "",
+                content,
+                flags=re.DOTALL,
             )
-            assert slug not in bare, "README.md names the repository outside its generated blocks"
+            assert slug not in bare, (
+                "README.md names the repository outside its generated blocks"
+            )
         else:
-            assert path in generated, f"{path.relative_to(ROOT)} names the repository by hand"
-            assert content.count(slug) == 1, f"{path.relative_to(ROOT)} names it more than once"
+            assert path in generated, (
+                f"{path.relative_to(ROOT)} names the repository by hand"
+            )
+            assert content.count(slug) == 1, (
+                f"{path.relative_to(ROOT)} names it more than once"
+            )
 
 
 def test_the_course_table_promises_the_course():
@@ -247,15 +301,21 @@ def test_the_examples_work_as_they_stand(name):
 def make(*arguments, **environment):
     command = ["make", "--no-print-directory", *arguments]
     # Not as a part of the make that may have started these tests.
-    surroundings = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
+    surroundings = {
+        k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")
+    }
     surroundings.update(environment)
-    return subprocess.run(command, cwd=ROOT, env=surroundings, capture_output=True, text=True)
+    return subprocess.run(
+        command, cwd=ROOT, env=surroundings, capture_output=True, text=True
+    )
 
 
 def test_help_is_the_default_and_lists_the_targets():
     out = make()
     assert out.returncode == 0 and out.stdout == make("help").stdout
-    for target in "lab test full bench exercises render references parity links clean".split():
+    for (
+        target
+    ) in "lab test full bench exercises render references parity links clean".split():
         assert re.search(rf"^  make {target} +\w", out.stdout, re.MULTILINE), target
 
 
@@ -267,7 +327,9 @@ def script(path, *lines):
 
 def said(process):
     """What a person reads in the end, without make's own line."""
-    return [line for line in process.stderr.splitlines() if not line.startswith("make: ***")]
+    return [
+        line for line in process.stderr.splitlines() if not line.startswith("make: ***")
+    ]
 
 
 @pytest.mark.parametrize("target", ["test", "lab"])
@@ -288,13 +350,17 @@ def test_no_python_at_all_is_said_too(tmp_path):
 
 @pytest.fixture
 def site(tmp_path):
-    """A small repository with the script that builds environments, and a fake uv that logs."""
+    """A small repository with the script that builds environments, and a fake uv that
+    logs.
+    """
     for name in ("pyproject.toml", "requirements.txt"):
         (tmp_path / name).write_text(text(name))
     tools = tmp_path / "bin"
     tools.mkdir()
     for name in "sh sed cat cksum ls rm mv mkdir chmod".split():
-        path = next(f"{p}/{name}" for p in ("/bin", "/usr/bin") if os.path.exists(f"{p}/{name}"))
+        path = next(
+            f"{p}/{name}" for p in ("/bin", "/usr/bin") if os.path.exists(f"{p}/{name}")
+        )
         (tools / name).symlink_to(path)
     script(tools / "python3", f'exec "{sys.executable}" "$@"')
     script(
@@ -325,7 +391,9 @@ def build(site, **environment):
 def test_the_second_run_installs_nothing(site):
     process, log = build(site)
     assert process.returncode == 0, process.stderr
-    assert log[0].startswith("venv ") and "-r requirements.txt" in log[1] and len(log) == 3
+    assert (
+        log[0].startswith("venv ") and "-r requirements.txt" in log[1] and len(log) == 3
+    )
     assert log[2].endswith("--no-deps --editable .")
     assert build(site)[1] == []
     assert build(site, PYTHON="python3")[1] == []
@@ -349,7 +417,9 @@ def test_an_interrupted_installation_does_not_count(site):
     assert process.returncode != 0 and not (site / ".venv" / ".stamp").exists()
     (site / "broken").unlink()
     process, log = build(site)
-    assert process.returncode == 0 and log[0].startswith("venv ")  # afresh, not on top of it
+    assert process.returncode == 0 and log[0].startswith(
+        "venv "
+    )  # afresh, not on top of it
 
 
 def test_an_interrupted_update_does_not_count(site):
@@ -375,7 +445,10 @@ def test_a_missing_venv_module_is_said_in_one_sentence(site):
     process, _ = build(site)
     assert process.returncode != 0 and not (site / ".venv").exists()
     (sentence,) = process.stderr.splitlines()
-    assert "venv module is missing" in sentence and "apt install python3.12-venv" in sentence
+    assert (
+        "venv module is missing" in sentence
+        and "apt install python3.12-venv" in sentence
+    )
 
 
 def test_a_newer_python_is_found_when_python3_is_old(site):

@@ -1,7 +1,8 @@
 """The bridge to PyTorch keeps the network: its numbers, its training, and the way back.
 
-Whole models take twenty steps beside PyTorch's with each optimizer: beside PyTorch itself where it
-is installed, beside `data/references/models.npz` (tools/references_models.py) everywhere.
+Whole models take twenty steps beside PyTorch's with each optimizer: beside PyTorch
+itself where it is installed, beside `data/references/models.npz`
+(tools/references_models.py) everywhere.
 """
 
 import copy
@@ -55,8 +56,9 @@ from scratchml.interop import from_torch, to_torch
 STEPS_BOUND = 1e-9
 CELLS = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}
 each_cell = pytest.mark.parametrize("cell", CELLS)
-needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None,
-                                 reason="PyTorch is not installed")
+needs_torch = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="PyTorch is not installed"
+)
 
 
 def images(rng):
@@ -64,7 +66,9 @@ def images(rng):
 
 
 def ids(rng):
-    return np.array([[3, 1, 0, 2, 0], [0, 0, 0, 0, 0], [4, 0, 0, 0, 0], [1, 2, 3, 4, 1]])
+    return np.array(
+        [[3, 1, 0, 2, 0], [0, 0, 0, 0, 0], [4, 0, 0, 0, 0], [1, 2, 3, 4, 1]]
+    )
 
 
 def sequences(rng):
@@ -73,8 +77,14 @@ def sequences(rng):
 
 LAYERS = {
     "Linear": (lambda rng: Linear(8, 3, rng=rng), images),
-    "Sequential": (lambda rng: Sequential(Sequential(Linear(3, 4, rng=rng), Tanh()), Sequential(),
-                                          Linear(4, 2, rng=rng)), sequences),
+    "Sequential": (
+        lambda rng: Sequential(
+            Sequential(Linear(3, 4, rng=rng), Tanh()),
+            Sequential(),
+            Linear(4, 2, rng=rng),
+        ),
+        sequences,
+    ),
     "Sigmoid": (lambda rng: Sigmoid(), images),
     "Tanh": (lambda rng: Tanh(), images),
     "ReLU": (lambda rng: ReLU(), images),
@@ -84,15 +94,33 @@ LAYERS = {
     "Flatten": (lambda rng: Flatten(), images),
     "Embedding": (lambda rng: Embedding(5, 3, rng=rng), ids),
     "Embedding, padding": (lambda rng: Embedding(5, 3, rng=rng, padding=0), ids),
-    **{cell: (lambda rng, kind=kind: kind(3, 4, rng=rng), sequences)
-       for cell, kind in CELLS.items()},
-    **{f"TextClassifier, {cell}, {pooling}":
-       (lambda rng, cell=cell, pooling=pooling: TextClassifier(
-           5, 3, embedding=3, hidden=4, cell=cell, pooling=pooling, rng=rng), ids)
-       for cell in CELLS for pooling in ("mean", "last")},
-    **{f"CharacterModel, {cell}": (lambda rng, cell=cell: CharacterModel(
-        5, embedding=3, hidden=4, cell=cell, rng=rng), ids) for cell in CELLS},
-    "Conv2d": (lambda rng: Conv2d(2, 3, (3, 2), stride=(1, 2), padding=(2, 1), rng=rng), images),
+    **{
+        cell: (lambda rng, kind=kind: kind(3, 4, rng=rng), sequences)
+        for cell, kind in CELLS.items()
+    },
+    **{
+        f"TextClassifier, {cell}, {pooling}": (
+            lambda rng, cell=cell, pooling=pooling: TextClassifier(
+                5, 3, embedding=3, hidden=4, cell=cell, pooling=pooling, rng=rng
+            ),
+            ids,
+        )
+        for cell in CELLS
+        for pooling in ("mean", "last")
+    },
+    **{
+        f"CharacterModel, {cell}": (
+            lambda rng, cell=cell: CharacterModel(
+                5, embedding=3, hidden=4, cell=cell, rng=rng
+            ),
+            ids,
+        )
+        for cell in CELLS
+    },
+    "Conv2d": (
+        lambda rng: Conv2d(2, 3, (3, 2), stride=(1, 2), padding=(2, 1), rng=rng),
+        images,
+    ),
     "MaxPool2d": (lambda rng: MaxPool2d((3, 2), stride=1, padding=1), images),
     "AvgPool2d": (lambda rng: AvgPool2d(2, padding=(1, 0)), images),
     "GlobalAvgPool2d": (lambda rng: GlobalAvgPool2d(), images),
@@ -100,7 +128,9 @@ LAYERS = {
 
 
 def example(name, dtype=np.float64):
-    """The layer in eval mode with random weights everywhere (no bias at 0), and its input."""
+    """The layer in eval mode with random weights everywhere (no bias at 0), and its
+    input.
+    """
     make, inputs = LAYERS[name]
     rng = np.random.default_rng(5)
     layer, x = make(rng).astype(dtype).eval(), inputs(rng)
@@ -121,11 +151,15 @@ def close(a, b, tolerance=1e-14):
     np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * max(np.abs(b).max(), 1))
 
 
-# --------------------------------------------------------------------------------- there and back
+# ----------------------------------------------------------------------- there and back
+
 
 def test_every_exported_layer_crosses_the_bridge():
-    exported = {thing.__name__ for thing in vars(scratchml).values()
-                if isinstance(thing, type) and issubclass(thing, Layer) and thing is not Layer}
+    exported = {
+        thing.__name__
+        for thing in vars(scratchml).values()
+        if isinstance(thing, type) and issubclass(thing, Layer) and thing is not Layer
+    }
     tested = {name.partition(",")[0] for name in LAYERS}
     assert tested == exported, "add the layer to interop.LAYERS and to LAYERS above"
 
@@ -140,12 +174,16 @@ def test_layer_there_and_back(name):
     torch.manual_seed(0)
     drawn = torch.random.get_rng_state()
     module = to_torch(layer)
-    assert torch.equal(torch.random.get_rng_state(), drawn)  # no global random number used up
+    assert torch.equal(
+        torch.random.get_rng_state(), drawn
+    )  # no global random number used up
     assert isinstance(module, torch.nn.Module) and not module.training
     close(output(module, x), layer.forward(x))
     again = from_torch(module, rng=np.random.default_rng(0))
     assert type(again) is type(layer) and not again.training
-    assert repr(again) == repr(layer) and list(again.parameters()) == list(layer.parameters())
+    assert repr(again) == repr(layer) and list(again.parameters()) == list(
+        layer.parameters()
+    )
     close(again.forward(x), layer.forward(x))
     assert to_torch(layer.train()).training and from_torch(to_torch(layer)).training
     with torch.no_grad():
@@ -195,9 +233,16 @@ def test_what_pytorch_users_write_comes_over():
     from torch import nn
 
     rng = np.random.default_rng(0)
-    module = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(2),
-                           nn.AvgPool2d(2), nn.Flatten(), nn.Dropout(0.1), nn.Linear(16, 3),
-                           nn.Softmax(dim=-1)).eval()
+    module = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(2),
+        nn.AvgPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(0.1),
+        nn.Linear(16, 3),
+        nn.Softmax(dim=-1),
+    ).eval()
     x = rng.standard_normal((5, 1, 8, 8)).astype(np.float32)
     close(from_torch(module, rng=rng).forward(x), output(module, x), 1e-6)
     for kind in (nn.RNN, nn.LSTM, nn.GRU):  # two biases, both at work
@@ -210,14 +255,25 @@ def test_what_pytorch_users_write_comes_over():
 def test_what_ours_cannot_do_is_refused():
     from torch import nn
 
-    refused = [nn.Linear(2, 2, bias=False), nn.Conv2d(2, 2, 1, bias=False), nn.LSTM(2, 2),
-               nn.LSTM(2, 2, 2, batch_first=True), nn.GRU(2, 2, bias=False, batch_first=True),
-               nn.RNN(2, 2, nonlinearity="relu", batch_first=True), nn.Conv2d(2, 2, 3, groups=2),
-               nn.LSTM(2, 2, bidirectional=True, batch_first=True), nn.Conv2d(1, 1, 3, dilation=2),
-               nn.LSTM(2, 3, proj_size=2, batch_first=True), nn.MaxPool2d(2, ceil_mode=True),
-               nn.AvgPool2d(3, padding=1, count_include_pad=False), nn.Softmax(dim=1),
-               nn.Flatten(0), nn.Embedding(3, 2, max_norm=1.0),
-               nn.Conv2d(1, 1, 3, padding="same"), nn.Conv2d(1, 1, 3, padding_mode="circular")]
+    refused = [
+        nn.Linear(2, 2, bias=False),
+        nn.Conv2d(2, 2, 1, bias=False),
+        nn.LSTM(2, 2),
+        nn.LSTM(2, 2, 2, batch_first=True),
+        nn.GRU(2, 2, bias=False, batch_first=True),
+        nn.RNN(2, 2, nonlinearity="relu", batch_first=True),
+        nn.Conv2d(2, 2, 3, groups=2),
+        nn.LSTM(2, 2, bidirectional=True, batch_first=True),
+        nn.Conv2d(1, 1, 3, dilation=2),
+        nn.LSTM(2, 3, proj_size=2, batch_first=True),
+        nn.MaxPool2d(2, ceil_mode=True),
+        nn.AvgPool2d(3, padding=1, count_include_pad=False),
+        nn.Softmax(dim=1),
+        nn.Flatten(0),
+        nn.Embedding(3, 2, max_norm=1.0),
+        nn.Conv2d(1, 1, 3, padding="same"),
+        nn.Conv2d(1, 1, 3, padding_mode="circular"),
+    ]
     for module in refused:
         with pytest.raises(ValueError, match=r"from_torch: .*ours|expects a padding"):
             from_torch(nn.Sequential(module))
@@ -247,14 +303,18 @@ def test_unknown_layers_are_named_and_can_be_taught():
 
     rng = np.random.default_rng(0)
     model = Sequential(Linear(3, 3, rng=rng), Scale(2))
-    with pytest.raises(TypeError, match=r"to_torch does not know Scale\(\): .*extra=\{Scale: "):
+    with pytest.raises(
+        TypeError, match=r"to_torch does not know Scale\(\): .*extra=\{Scale: "
+    ):
         to_torch(model)
     with pytest.raises(TypeError, match=r"to_torch does not know MyLinear"):
         to_torch(MyLinear(3, 3, rng=rng))
     module = to_torch(model, extra={Scale: lambda layer: Twice()})
     x = rng.standard_normal((4, 3)).astype(np.float32)
     close(output(module, x), model.forward(x), 1e-6)
-    with pytest.raises(TypeError, match=r"from_torch does not know Twice\(\): .*extra=\{Twice: "):
+    with pytest.raises(
+        TypeError, match=r"from_torch does not know Twice\(\): .*extra=\{Twice: "
+    ):
         from_torch(module)
     back = from_torch(module, extra={Twice: lambda module: Scale(2)})
     np.testing.assert_array_equal(back.forward(x), model.forward(x))
@@ -262,7 +322,9 @@ def test_unknown_layers_are_named_and_can_be_taught():
 
 @needs_torch
 def test_a_copied_gru_learns_as_the_first():
-    """The part of PyTorch's second bias that ours does not have stays 0, in a copy too."""
+    """The part of PyTorch's second bias that ours does not have stays 0, in a copy
+    too.
+    """
     import torch
 
     module = to_torch(example("GRU")[0].train())
@@ -279,11 +341,14 @@ def test_a_copied_gru_learns_as_the_first():
 
 def test_importing_it_does_not_import_pytorch():
     code = "import sys, scratchml; from scratchml import interop; print('torch' in sys.modules)"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert out.stdout.strip() == "False"
 
 
-# --------------------------------------------------------------------- twenty steps, side by side
+# ----------------------------------------------------------- twenty steps, side by side
+
 
 @pytest.fixture(scope="module")
 def frozen():
@@ -309,28 +374,65 @@ def test_the_frozen_steps_are_small_whole_and_reproducible(tmp_path, frozen):
     for name, a in references_models.inputs().items():
         np.testing.assert_allclose(frozen[name], a, rtol=1e-15, err_msg=name)
     save(tmp_path / "models.npz", frozen)
-    assert (tmp_path / "models.npz").read_bytes() == (FOLDER / "models.npz").read_bytes()
-    kinds = {type(part) for model in references_models.models().values()
-             for part in (model, *model.layers)}
-    assert kinds >= {Linear, Conv2d, MaxPool2d, AvgPool2d, RNN, LSTM, GRU, Embedding,
-                     TextClassifier, CharacterModel}
+    assert (tmp_path / "models.npz").read_bytes() == (
+        FOLDER / "models.npz"
+    ).read_bytes()
+    kinds = {
+        type(part)
+        for model in references_models.models().values()
+        for part in (model, *model.layers)
+    }
+    assert kinds >= {
+        Linear,
+        Conv2d,
+        MaxPool2d,
+        AvgPool2d,
+        RNN,
+        LSTM,
+        GRU,
+        Embedding,
+        TextClassifier,
+        CharacterModel,
+    }
 
 
-@pytest.mark.parametrize(("options", "walk"), [
-    (dict(solver="sgd", learning_rate_init=0.05, momentum=0.9), SGD(0.05, 0.9, nesterov=True)),
-    (dict(solver="adam", learning_rate_init=0.01, epsilon=1e-300), Adam(0.01, eps=1e-300))])
+@pytest.mark.parametrize(
+    ("options", "walk"),
+    [
+        (
+            dict(solver="sgd", learning_rate_init=0.05, momentum=0.9),
+            SGD(0.05, 0.9, nesterov=True),
+        ),
+        (
+            dict(solver="adam", learning_rate_init=0.01, epsilon=1e-300),
+            Adam(0.01, eps=1e-300),
+        ),
+    ],
+)
 def test_scikit_learns_mlp_follows_the_same_curve_in_mini_batches(options, walk):
     """Full batches and L2 are in test_parity; here batches of ten, ten epochs.
 
-    Adam's eps is not divided by the bias correction there, so it is made too small to see.
+    Adam's eps is not divided by the bias correction there, so it is made too small to
+    see.
     """
     sklearn = pytest.importorskip("sklearn.neural_network")
     rng = np.random.default_rng(3)
     x, y = rng.standard_normal((40, 5)), np.arange(40) % 3
-    peer = sklearn.MLPClassifier((7,), alpha=0, batch_size=10, shuffle=False, activation="tanh",
-                                 random_state=0, **options)
-    start = copy.deepcopy(peer).partial_fit(x, y, classes=[0, 1, 2])  # only for its shapes
-    model = Sequential(Linear(5, 7, rng=rng), Tanh(), Linear(7, 3, rng=rng)).astype(np.float64)
+    peer = sklearn.MLPClassifier(
+        (7,),
+        alpha=0,
+        batch_size=10,
+        shuffle=False,
+        activation="tanh",
+        random_state=0,
+        **options,
+    )
+    start = copy.deepcopy(peer).partial_fit(
+        x, y, classes=[0, 1, 2]
+    )  # only for its shapes
+    model = Sequential(Linear(5, 7, rng=rng), Tanh(), Linear(7, 3, rng=rng)).astype(
+        np.float64
+    )
     weights = list(model.parameters().values())
 
     class Started(sklearn.MLPClassifier):
@@ -344,14 +446,19 @@ def test_scikit_learns_mlp_follows_the_same_curve_in_mini_batches(options, walk)
     losses = []
     for _ in range(10):
         peer.partial_fit(x, y, classes=[0, 1, 2])
-        values = [train_step(model, CrossEntropyLoss(), walk, x[i : i + 10], y[i : i + 10])[0]
-                  for i in range(0, 40, 10)]
+        values = [
+            train_step(model, CrossEntropyLoss(), walk, x[i : i + 10], y[i : i + 10])[0]
+            for i in range(0, 40, 10)
+        ]
         losses.append(np.mean(values))
     np.testing.assert_allclose(losses, peer.loss_curve_, rtol=1e-10)
-    np.testing.assert_allclose(softmax(model.forward(x)), peer.predict_proba(x), rtol=1e-9)
+    np.testing.assert_allclose(
+        softmax(model.forward(x)), peer.predict_proba(x), rtol=1e-9
+    )
 
 
-# ------------------------------------------------------------------------------- the README's table
+# ------------------------------------------------------------------- the README's table
+
 
 def readme():
     return (ROOT / "README.md").read_text(encoding="utf-8")
@@ -359,18 +466,28 @@ def readme():
 
 def test_the_parity_table_lists_everything_and_every_row_is_within_its_bound():
     block = re.search(r"<!-- parity\b.*?<!-- end of parity -->", readme(), re.DOTALL)[0]
-    rows = re.findall(r"^\| (.+?) \| (\w[\w-]*) \| ([\d.e-]+) \| (\de-\d+) \|$", block,
-                      re.MULTILINE)
+    rows = re.findall(
+        r"^\| (.+?) \| (\w[\w-]*) \| ([\d.e-]+) \| (\de-\d+) \|$", block, re.MULTILINE
+    )
     assert len(rows) == block.count("\n| ") - 1  # every line but the head
     assert str(len(rows)) in re.search(r"<summary>(\d+) comparisons", block)[1]
     for text, _, largest, bound in rows:
         assert 0 <= float(largest) <= float(bound) <= 1e-9, text
     named = {name for text, *_ in rows for name in re.findall(r"`(\w+)`", text)}
-    exported = {thing.__name__ for thing in vars(scratchml).values() if isinstance(thing, type)
-                and issubclass(thing, Layer | Loss | Optimizer)} - {"Layer", "Loss", "Optimizer"}
+    exported = {
+        thing.__name__
+        for thing in vars(scratchml).values()
+        if isinstance(thing, type) and issubclass(thing, Layer | Loss | Optimizer)
+    } - {"Layer", "Loss", "Optimizer"}
     assert exported <= named, f"run `make parity`: {exported - named} have no row"
     assert {peer for _, peer, *_ in rows} == {"PyTorch", "scikit-learn", "lime"}
-    for walk in ("50 steps", "Nesterov", "with momentum", "clip_gradients", "LIME, text"):
+    for walk in (
+        "50 steps",
+        "Nesterov",
+        "with momentum",
+        "clip_gradients",
+        "LIME, text",
+    ):
         assert walk in block
 
 
@@ -382,10 +499,13 @@ def test_the_readmes_bridge_works_as_it_stands():
     assert repr(namespace["model"]) == repr(example("Conv2d")[0])
 
 
-# ------------------------------------------------------- models of others, explained by LIME
+# -------------------------------------------------- models of others, explained by LIME
+
 
 def test_a_scikit_learn_model_is_explained():
-    """A logistic regression's explanation has the order and the signs of its coefficients."""
+    """A logistic regression's explanation has the order and the signs of its
+    coefficients.
+    """
     linear = pytest.importorskip("sklearn.linear_model")
     rng = np.random.default_rng(0)
     x = rng.standard_normal((300, 4)) * [1, 10, 0.1, 1]
@@ -404,11 +524,20 @@ def test_a_scikit_learn_pipeline_of_texts_is_explained():
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    good, bad = ["a fine and good film", "good fun", "so good"], ["a dull film", "dull, too long"]
-    model = make_pipeline(text.CountVectorizer(), LogisticRegression()).fit(good + bad, [1] * 3
-                                                                            + [0] * 2)
-    found = explain_text(model.predict_proba, "a good film but dull", labels=1, n_samples=500,
-                         progress=False)
+    good, bad = (
+        ["a fine and good film", "good fun", "so good"],
+        ["a dull film", "dull, too long"],
+    )
+    model = make_pipeline(text.CountVectorizer(), LogisticRegression()).fit(
+        good + bad, [1] * 3 + [0] * 2
+    )
+    found = explain_text(
+        model.predict_proba,
+        "a good film but dull",
+        labels=1,
+        n_samples=500,
+        progress=False,
+    )
     weight = {e.name: e.weight for e in found.top()}
     assert weight["good"] > 0.05 and weight["dull"] < -0.05
     assert {e.name for e in found.top(k=2)} == {"good", "dull"}
@@ -431,12 +560,24 @@ def test_a_pytorch_model_is_explained():
             return torch.softmax(model(torch.tensor(batch)), dim=-1).numpy()
 
     image = np.random.default_rng(0).random((28, 28), dtype=np.float32)
-    found = explain_image(predict, image, segments=grid_segments(image), fill=0.0, labels=1,
-                          progress=False)
+    found = explain_image(
+        predict,
+        image,
+        segments=grid_segments(image),
+        fill=0.0,
+        labels=1,
+        progress=False,
+    )
     assert {e.name for e in found.top(k=4)} == {0, 1, 7, 8}
     assert all(e.weight > 0 for e in found.top(k=4))
     # And the same explanation through our own network.
     ours = from_torch(model)
-    again = explain_image(lambda batch: softmax(ours.forward(batch)), image, fill=0.0, labels=1,
-                          segments=grid_segments(image), progress=False)
+    again = explain_image(
+        lambda batch: softmax(ours.forward(batch)),
+        image,
+        fill=0.0,
+        labels=1,
+        segments=grid_segments(image),
+        progress=False,
+    )
     np.testing.assert_allclose(again.coef, found.coef, atol=1e-6)

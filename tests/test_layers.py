@@ -27,8 +27,8 @@ from scratchml import (
     gradient_check,
     he,
     softmax,
+    standard_normal,
     train_step,
-    unscaled,
 )
 
 finite = st.floats(-1e3, 1e3, width=32)
@@ -39,10 +39,16 @@ def rng():
     return np.random.default_rng(0)
 
 
-# ------------------------------------------------------------------------------------------ Linear
+# ------------------------------------------------------------------------------- Linear
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 4), st.integers(1, 5),
-       st.integers(1, 5))
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 5),
+    st.integers(1, 4),
+    st.integers(1, 5),
+    st.integers(1, 5),
+)
 def test_linear_is_sums_of_products(seed, n, t, n_in, n_out):
     rng = np.random.default_rng(seed)
     layer = Linear(n_in, n_out, rng=rng, dtype=np.float64)
@@ -76,7 +82,9 @@ def test_linear_is_sums_of_products(seed, n, t, n_in, n_out):
 
 def test_linear_names_itself_and_both_shapes(rng):
     layer = Linear(4, 3, rng=rng)
-    with pytest.raises(ValueError, match=r"Linear\(4 -> 3\) expects \(N, 4\), got \(2, 5\)"):
+    with pytest.raises(
+        ValueError, match=r"Linear\(4 -> 3\) expects \(N, 4\), got \(2, 5\)"
+    ):
         layer.forward(np.ones((2, 5), np.float32))
     with pytest.raises(ValueError, match=r"expects \(N, 4\), got \(4,\)"):
         layer.forward(np.ones(4, np.float32))
@@ -87,14 +95,18 @@ def test_linear_names_itself_and_both_shapes(rng):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.int64, np.uint8, bool])
 def test_linear_names_both_dtypes_and_the_remedy(rng, dtype):
-    with pytest.raises(TypeError, match=rf"float32 weights and got {np.dtype(dtype)}: .*astype"):
+    with pytest.raises(
+        TypeError, match=rf"float32 weights and got {np.dtype(dtype)}: .*astype"
+    ):
         Linear(4, 3, rng=rng).forward(np.ones((2, 4), dtype))
     y = Linear(4, 3, rng=rng).astype(np.float64).forward(np.ones((2, 4)))
     assert y.dtype == np.float64
 
 
-@pytest.mark.parametrize(("init", "variance"), [(glorot, 2 / (400 + 300)), (he, 2 / 400),
-                                                (unscaled, 1)])
+@pytest.mark.parametrize(
+    ("init", "variance"),
+    [(glorot, 2 / (400 + 300)), (he, 2 / 400), (standard_normal, 1)],
+)
 def test_initialisations_have_the_variance_they_promise(rng, init, variance):
     W = Linear(400, 300, rng=rng, init=init).params["W"]
     assert W.dtype == np.float32
@@ -104,10 +116,17 @@ def test_initialisations_have_the_variance_they_promise(rng, init, variance):
 
 def test_he_keeps_the_signal_through_relu_and_unscaled_saturates(rng):
     x = rng.standard_normal((200, 100), dtype=np.float32)
-    deep = Sequential(*(layer for _ in range(10)
-                        for layer in (Linear(100, 100, rng=rng, init=he), ReLU())))
+    deep = Sequential(
+        *(
+            layer
+            for _ in range(10)
+            for layer in (Linear(100, 100, rng=rng, init=he), ReLU())
+        )
+    )
     assert 0.3 < np.square(deep.forward(x)).mean() / np.square(x).mean() < 3
-    units = Sequential(Linear(100, 100, rng=rng, init=unscaled), Tanh()).forward(x)
+    units = Sequential(Linear(100, 100, rng=rng, init=standard_normal), Tanh()).forward(
+        x
+    )
     assert (np.abs(units) > 0.99).mean() > 0.7
 
 
@@ -115,24 +134,34 @@ def test_an_initialisation_of_your_own(rng):
     def zero(shape, fan_in, fan_out, rng):
         return np.zeros(shape) + fan_in + 10 * fan_out
 
-    np.testing.assert_array_equal(Linear(2, 3, rng=rng, init=zero).params["W"], np.full((2, 3), 32))
+    np.testing.assert_array_equal(
+        Linear(2, 3, rng=rng, init=zero).params["W"], np.full((2, 3), 32)
+    )
 
 
 def test_the_same_generator_state_gives_the_same_weights():
-    first, second, other = (Linear(4, 3, rng=np.random.default_rng(s)).params for s in (1, 1, 2))
+    first, second, other = (
+        Linear(4, 3, rng=np.random.default_rng(s)).params for s in (1, 1, 2)
+    )
     np.testing.assert_array_equal(first["W"], second["W"])
     assert not np.array_equal(first["W"], other["W"])
     assert not first["b"].any()
 
 
-# -------------------------------------------------------------------------------------- Sequential
+# --------------------------------------------------------------------------- Sequential
+
 
 def test_sequential_names_parameters_by_position(rng):
-    model = Sequential(Linear(4, 3, rng=rng), ReLU(), Sequential(Linear(3, 2, rng=rng), Tanh()))
+    model = Sequential(
+        Linear(4, 3, rng=rng), ReLU(), Sequential(Linear(3, 2, rng=rng), Tanh())
+    )
     assert list(model.parameters()) == ["0.W", "0.b", "2.0.W", "2.0.b"]
     assert model.parameters()["2.0.W"] is model.layers[2].layers[0].params["W"]
     assert model.gradients() == {}
-    assert repr(model) == "Sequential(Linear(4 -> 3), ReLU(), Sequential(Linear(3 -> 2), Tanh()))"
+    assert (
+        repr(model)
+        == "Sequential(Linear(4 -> 3), ReLU(), Sequential(Linear(3 -> 2), Tanh()))"
+    )
 
 
 def test_sequential_switches_and_converts_its_children(rng):
@@ -150,7 +179,9 @@ def test_sequential_switches_and_converts_its_children(rng):
 
 @pytest.mark.parametrize("wrong", [[ReLU(), ReLU()], np.tanh, None, ReLU])
 def test_sequential_takes_layers_and_nothing_else(wrong):
-    with pytest.raises(TypeError, match="Sequential takes layers, one argument each, got"):
+    with pytest.raises(
+        TypeError, match="Sequential takes layers, one argument each, got"
+    ):
         Sequential(wrong)
 
 
@@ -176,17 +207,22 @@ def test_layers_share_nothing_by_accident():
 def test_the_first_layer_may_leave_out_dx(rng):
     """Nobody learns below it; the gradients of the parameters stay the same."""
     model = Sequential(Flatten(), Linear(6, 4, rng=rng), ReLU(), Linear(4, 2, rng=rng))
-    x, dy = rng.standard_normal((3, 2, 3), dtype=np.float32), np.ones((3, 2), np.float32)
+    x, dy = (
+        rng.standard_normal((3, 2, 3), dtype=np.float32),
+        np.ones((3, 2), np.float32),
+    )
     model.forward(x)
     assert model.backward(dy).shape == x.shape
     expected = model.gradients()
-    model.layers[1].needs_dx = False
+    model.layers[1].needs_input_grad = False
     for _ in range(2):
         model.forward(x)
         assert model.backward(dy) is None
         for name, g in model.gradients().items():
             np.testing.assert_array_equal(g, expected[name])
-    with pytest.raises(CheckFailed, match=r"backward returns nothing.*leave needs_dx at True"):
+    with pytest.raises(
+        CheckFailed, match=r"backward returns nothing.*leave needs_input_grad at True"
+    ):
         gradient_check(model, x, rng=rng)
 
 
@@ -197,22 +233,37 @@ def test_a_forgotten_return_in_the_middle_is_noticed(rng):
 
     model = Sequential(Linear(4, 3, rng=rng), Forgetful(), Linear(3, 2, rng=rng))
     with pytest.raises(RuntimeError, match=r"no gradient for .*0\.W"):
-        train_step(model, CrossEntropyLoss(), SGD(0.1), np.ones((2, 4), np.float32), np.arange(2))
+        train_step(
+            model,
+            CrossEntropyLoss(),
+            SGD(0.1),
+            np.ones((2, 4), np.float32),
+            np.arange(2),
+        )
 
 
-# ------------------------------------------------------------------------------------- activations
+# -------------------------------------------------------------------------- activations
 
-@given(arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(1, 4)), elements=finite))
+
+@given(
+    arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(1, 4)), elements=finite)
+)
 def test_activations_are_their_formulas(x):
     with np.errstate(over="ignore"):
-        expected = {Sigmoid: 1 / (1 + np.exp(-x)), Tanh: np.tanh(x), ReLU: np.where(x > 0, x, 0),
-                    LeakyReLU: np.where(x > 0, x, 0.01 * x)}
+        expected = {
+            Sigmoid: 1 / (1 + np.exp(-x)),
+            Tanh: np.tanh(x),
+            ReLU: np.where(x > 0, x, 0),
+            LeakyReLU: np.where(x > 0, x, 0.01 * x),
+        }
     for kind, y in expected.items():
         np.testing.assert_allclose(kind().forward(x), y, rtol=1e-12, atol=1e-300)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("layer", [Sigmoid(), Tanh(), ReLU(), LeakyReLU(), Softmax()], ids=repr)
+@pytest.mark.parametrize(
+    "layer", [Sigmoid(), Tanh(), ReLU(), LeakyReLU(), Softmax()], ids=repr
+)
 def test_activations_stay_finite_and_silent_for_huge_numbers(layer, dtype):
     x = np.array([[-1e4, -100, 0, 100, 1e4]], dtype)
     with warnings.catch_warnings():
@@ -228,14 +279,22 @@ def test_sigmoid_is_accurate_in_both_tails():
     np.testing.assert_allclose(y, [math.exp(-40), 0.5, 1], rtol=1e-15)
 
 
-@pytest.mark.parametrize(("layer", "at_zero"), [(ReLU(), 0), (LeakyReLU(0.1), 0.1)], ids=repr)
+@pytest.mark.parametrize(
+    ("layer", "at_zero"), [(ReLU(), 0), (LeakyReLU(0.1), 0.1)], ids=repr
+)
 def test_the_slope_at_exactly_zero_is_the_left_one(layer, at_zero):
     layer.forward(np.array([[-2.0, 0.0, 3.0]]))
-    np.testing.assert_array_equal(layer.backward(np.ones((1, 3)))[0], [at_zero, at_zero, 1])
+    np.testing.assert_array_equal(
+        layer.backward(np.ones((1, 3)))[0], [at_zero, at_zero, 1]
+    )
 
 
-@given(arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(1, 5)), elements=finite),
-       st.floats(-1e3, 1e3))
+@given(
+    arrays(
+        np.float64, st.tuples(st.integers(1, 4), st.integers(1, 5)), elements=finite
+    ),
+    st.floats(-1e3, 1e3),
+)
 def test_softmax_is_a_distribution_and_ignores_shifts(scores, shift):
     p = softmax(scores)
     assert (p >= 0).all()
@@ -254,7 +313,8 @@ def test_softmax_backward_is_the_whole_jacobian(rng):
         np.testing.assert_allclose(dx[i], jacobian @ dy[i], rtol=1e-12)
 
 
-# ----------------------------------------------------------------------------------------- Dropout
+# ------------------------------------------------------------------------------ Dropout
+
 
 @pytest.mark.parametrize("p", [0, 0.1, 0.5, 0.9])
 def test_dropout_silences_a_share_p_and_keeps_the_mean(rng, p):
@@ -263,7 +323,9 @@ def test_dropout_silences_a_share_p_and_keeps_the_mean(rng, p):
     assert (y == 0).mean() == pytest.approx(p, abs=0.01)
     np.testing.assert_allclose(y[y != 0], 1 / (1 - p))
     assert y.mean() == pytest.approx(1, abs=0.03)
-    np.testing.assert_allclose(layer.backward(2 * x), 2 * y)  # the same mask, the same scale
+    np.testing.assert_allclose(
+        layer.backward(2 * x), 2 * y
+    )  # the same mask, the same scale
 
 
 def test_dropout_draws_a_new_mask_each_time_and_none_in_eval(rng):
@@ -276,18 +338,27 @@ def test_dropout_draws_a_new_mask_each_time_and_none_in_eval(rng):
 
 @pytest.mark.parametrize("p", [-0.1, 1, 1.5, float("nan")])
 def test_dropout_wants_a_probability_below_one(rng, p):
-    with pytest.raises(ValueError, match=rf"Dropout expects a probability 0 <= p < 1, got {p}"):
+    with pytest.raises(
+        ValueError, match=rf"Dropout expects a probability 0 <= p < 1, got {p}"
+    ):
         Dropout(p, rng=rng)
 
 
-@pytest.mark.parametrize("make", [lambda rng: Dropout(np.float64(0.5), rng=rng),
-                                  lambda rng: LeakyReLU(np.float64(0.1))], ids=["Dropout", "Leaky"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rng: Dropout(np.float64(0.5), rng=rng),
+        lambda rng: LeakyReLU(np.float64(0.1)),
+    ],
+    ids=["Dropout", "Leaky"],
+)
 def test_numbers_out_of_an_array_do_not_turn_float32_into_float64(rng, make):
     """`for p in np.linspace(...)`: a numpy float64 is stronger than a float32 array."""
     assert make(rng).forward(np.ones((2, 2), np.float32)).dtype == np.float32
 
 
-# ----------------------------------------------------------------------------------------- Flatten
+# ------------------------------------------------------------------------------ Flatten
+
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=4))
 def test_flatten_keeps_the_order_and_finds_its_way_back(shape):

@@ -1,4 +1,6 @@
-"""LIME against what must come out: oracles, intervals that cover, planted truths, bad input."""
+"""LIME against what must come out: oracles, intervals that cover, planted truths, bad
+input.
+"""
 
 import dataclasses
 import itertools
@@ -24,8 +26,8 @@ from scratchml.lime import (
     fit_surrogate,
     grid_segments,
     mask_distance,
-    pick,
     sample_masks,
+    submodular_pick,
     superpixels,
     words,
 )
@@ -54,7 +56,8 @@ def silent(explain):
 
 
 explain_image, explain_text, explain_tabular = map(
-    silent, (explain_image, explain_text, explain_tabular))
+    silent, (explain_image, explain_text, explain_tabular)
+)
 
 
 # --- masks -----------------------------------------------------------------------------------
@@ -62,37 +65,57 @@ explain_image, explain_text, explain_tabular = map(
 DESIGNS = ["iid", "paired", "orthogonal"]
 
 
-@given(st.integers(2, 40), st.integers(1, 20), st.sampled_from(["image", "text"]),
-       st.sampled_from(DESIGNS), st.integers(0, 2**32))
+@given(
+    st.integers(2, 40),
+    st.integers(1, 20),
+    st.sampled_from(["image", "text"]),
+    st.sampled_from(DESIGNS),
+    st.integers(0, 2**32),
+)
 def test_masks_have_their_shape_and_start_with_the_original(n, d, kind, design, seed):
     Z = sample_masks(n, d, rng=np.random.default_rng(seed), kind=kind, design=design)
     assert Z.shape == (n, d) and Z.dtype == bool and Z[0].all()
     if kind == "text":
         assert not Z[1:].all(axis=1).any(), "at least one word goes"
-    again = sample_masks(n, d, rng=np.random.default_rng(seed), kind=kind, design=design)
+    again = sample_masks(
+        n, d, rng=np.random.default_rng(seed), kind=kind, design=design
+    )
     assert np.array_equal(Z, again)
 
 
 @pytest.mark.parametrize("design", DESIGNS)
 def test_every_design_draws_the_rows_of_lime(design):
-    """Alone, each row is uniform over all masks (image), or uniform in size and choice (text)."""
+    """Alone, each row is uniform over all masks (image), or uniform in size and choice
+    (text).
+    """
     d, n, repeats = 3, 9, 6000
     rng = np.random.default_rng(1)
     for kind in ("image", "text"):
-        Z = np.stack([sample_masks(n, d, rng=rng, kind=kind, design=design)
-                      for _ in range(repeats)])[:, 1:]
+        Z = np.stack(
+            [
+                sample_masks(n, d, rng=rng, kind=kind, design=design)
+                for _ in range(repeats)
+            ]
+        )[:, 1:]
         code = Z @ [4, 2, 1]
         on = Z.sum(axis=2)
         for row in range(n - 1):
             found = np.bincount(code[:, row], minlength=8) / repeats
             size = np.bincount([bin(m).count("1") for m in range(8)])
-            each = [1 / 8] * 8 if kind == "image" else [
-                0 if m == 7 else 1 / 3 / size[bin(m).count("1")] for m in range(8)]
+            each = (
+                [1 / 8] * 8
+                if kind == "image"
+                else [
+                    0 if m == 7 else 1 / 3 / size[bin(m).count("1")] for m in range(8)
+                ]
+            )
             assert np.abs(found - each).max() < 0.025, (kind, row)
         assert on.max() == (3 if kind == "image" else 2)
 
 
-@given(st.integers(1, 20), st.integers(1, 30), st.sampled_from(["paired", "orthogonal"]))
+@given(
+    st.integers(1, 20), st.integers(1, 30), st.sampled_from(["paired", "orthogonal"])
+)
 def test_pairs_are_opposites(pairs, d, design):
     n = 2 * pairs + 1
     Z = sample_masks(n, d, rng=np.random.default_rng(pairs), design=design)
@@ -106,13 +129,20 @@ def test_pairs_are_opposites(pairs, d, design):
 @pytest.mark.parametrize("d", [1, 3, 7, 12, 31])
 def test_orthogonal_blocks_are_balanced(d):
     size = 1 << d.bit_length()
-    Z = sample_masks(2 * size + 1, d, rng=np.random.default_rng(0), design="orthogonal")[1:]
+    Z = sample_masks(
+        2 * size + 1, d, rng=np.random.default_rng(0), design="orthogonal"
+    )[1:]
     S = 2.0 * Z - 1
     for half in (S[::2], S[1::2]):  # before and after the opposites are taken
-        assert np.array_equal(half.T @ half, size * np.eye(d)) and not half.sum(axis=0).any()
+        assert (
+            np.array_equal(half.T @ half, size * np.eye(d))
+            and not half.sum(axis=0).any()
+        )
 
 
-@pytest.mark.parametrize("wrong", [{"n": 1}, {"d": 0}, {"kind": "sound"}, {"design": "lucky"}])
+@pytest.mark.parametrize(
+    "wrong", [{"n": 1}, {"d": 0}, {"kind": "sound"}, {"design": "lucky"}]
+)
 def test_masks_refuse(wrong):
     with pytest.raises(ValueError, match="sample_masks"):
         sample_masks(**{"n": 5, "d": 3, "rng": np.random.default_rng(0)} | wrong)
@@ -122,7 +152,9 @@ def test_distance_and_kernel_are_the_formulas():
     Z = np.array([[1, 1, 1, 1], [1, 0, 0, 0], [0, 0, 0, 0]])
     assert np.array_equal(mask_distance(Z), [0, 0.5, 1])
     D = np.linspace(0, 1, 7)
-    assert np.allclose(exponential_kernel(D), np.sqrt(np.exp(-(D**2) / 0.25**2)), **EXACT)
+    assert np.allclose(
+        exponential_kernel(D), np.sqrt(np.exp(-(D**2) / 0.25**2)), **EXACT
+    )
     assert np.array_equal(exponential_kernel(D, np.inf), np.ones(7))
     with pytest.raises(ValueError, match="width above 0, got 0"):
         exponential_kernel(D, 0)
@@ -132,7 +164,8 @@ def test_distance_and_kernel_are_the_formulas():
 
 
 def by_hand(Z, Y, w, alpha):
-    """The ridge with an explicit, unpenalised column of ones: coefficients, intercept, hat matrix.
+    """The ridge with an explicit, unpenalised column of ones: coefficients, intercept,
+    hat matrix.
 
     The same equations written the long way round, to check the short way.
     """
@@ -154,7 +187,9 @@ def test_surrogate_solves_the_normal_equations(seed, alpha):
     Z, Y, w = problem(seed)
     fit = fit_surrogate(Z, Y, w, alpha=alpha)
     coef, intercept, _, _, _ = by_hand(Z, Y, w, alpha)
-    assert np.allclose(fit.coef, coef, **EXACT) and np.allclose(fit.intercept, intercept, **EXACT)
+    assert np.allclose(fit.coef, coef, **EXACT) and np.allclose(
+        fit.intercept, intercept, **EXACT
+    )
     assert np.allclose(fit.local_prediction, intercept + coef.sum(axis=0), **EXACT)
     assert fit.effective_samples == pytest.approx(w.sum() ** 2 / (w**2).sum())
 
@@ -174,7 +209,9 @@ def test_surrogate_counts_a_weight_as_copies_and_ignores_the_order(seed, copies)
     heavier = w.copy()
     heavier[3] *= copies
     repeated = [np.concatenate([a, *[a[3:4]] * (copies - 1)]) for a in (Z, Y, w)]
-    assert np.allclose(fit_surrogate(*repeated).coef, fit_surrogate(Z, Y, heavier).coef, **EXACT)
+    assert np.allclose(
+        fit_surrogate(*repeated).coef, fit_surrogate(Z, Y, heavier).coef, **EXACT
+    )
     order = np.random.default_rng(seed).permutation(Z.shape[1])
     turned = fit_surrogate(Z[:, order], Y, w)
     assert np.allclose(turned.coef, fit.coef[order], **EXACT)
@@ -205,12 +242,18 @@ def test_errors_are_the_sandwich(paired, n):
     Z, Y, w = problem(6, n=n)
     coef, intercept, hat, X, A = by_hand(Z, Y, w, 1.0)
     residual = (Y - intercept - Z @ coef) / np.sqrt(1 - hat.diagonal())[:, None]
-    pairs = [[0], *([i, i + 1] for i in range(1, n - 1, 2)), *([[n - 1]] if n % 2 == 0 else [])]
+    pairs = [
+        [0],
+        *([i, i + 1] for i in range(1, n - 1, 2)),
+        *([[n - 1]] if n % 2 == 0 else []),
+    ]
     for c in range(Y.shape[1]):
         score = X * (w * residual[:, c])[:, None]
         if paired:
             score = np.stack([score[pair].sum(axis=0) for pair in pairs])
-        variance = np.linalg.solve(A, np.linalg.solve(A, score.T @ score).T).diagonal()[1:]
+        variance = np.linalg.solve(A, np.linalg.solve(A, score.T @ score).T).diagonal()[
+            1:
+        ]
         stderr = fit_surrogate(Z, Y, w, paired=paired).stderr[:, c]
         assert np.allclose(stderr, np.sqrt(variance), **EXACT)
 
@@ -220,24 +263,30 @@ def test_an_additive_model_is_recovered_exactly(d, seed, kind):
     rng = np.random.default_rng(seed)
     Z = sample_masks(20 * d + 20, d, rng=rng, kind=kind)
     truth, level = rng.normal(size=(d, 2)), rng.normal(size=2)
-    fit = fit_surrogate(Z, level + Z @ truth, exponential_kernel(mask_distance(Z)), alpha=0)
-    assert np.allclose(fit.coef, truth, **EXACT) and np.allclose(fit.intercept, level, **EXACT)
+    fit = fit_surrogate(
+        Z, level + Z @ truth, exponential_kernel(mask_distance(Z)), alpha=0
+    )
+    assert np.allclose(fit.coef, truth, **EXACT) and np.allclose(
+        fit.intercept, level, **EXACT
+    )
     assert np.allclose(fit.r2, 1, **EXACT) and np.allclose(fit.r2_loo, 1, **EXACT)
 
 
 def limit_of_conjunction(d, planted, width):
     """Closed form for `f(z) = prod of z_j over planted`, by derivation.
 
-    Let S be the number of parts on, s of d with probability C(d, s) / 2^d, and psi(s) the kernel
-    weight. With `a_p = E[psi z_1 ... z_p] = 2^-d sum_s C(d - p, s - p) psi(s)` the normal equations
-    of the intercept b0 and the coefficients b read, for p planted parts J,
+    Let S be the number of parts on, s of d with probability C(d, s) / 2^d, and psi(s)
+    the kernel weight. With `a_p = E[psi z_1 ... z_p] = 2^-d sum_s C(d - p, s - p)
+    psi(s)` the normal equations of the intercept b0 and the coefficients b read, for p
+    planted parts J,
 
         a_0 b0 + a_1 sum_k b_k                           = E[psi f]     = a_p
         a_1 b0 + (a_1 - a_2) b_j + a_2 sum_k b_k         = E[psi z_j f] = a_p (j in J), a_p+1 (else)
 
-    Summing the second over j and eliminating b0 gives T = sum_k b_k, then each b_j: the limit
-    explanation of Garreau and Mardaoui (2021), for a conjunction of superpixels.
+    Summing the second over j and eliminating b0 gives T = sum_k b_k, then each b_j: the
+    limit explanation of Garreau and Mardaoui (2021), for a conjunction of superpixels.
     """
+
     def psi(s):
         return math.exp(-((1 - math.sqrt(s / d)) ** 2) / (2 * width**2))
 
@@ -250,17 +299,28 @@ def limit_of_conjunction(d, planted, width):
     # a_1 b0 d + (a_1 + (d - 1) a_2) T = both,  with b0 = (a_p - a_1 T) / a_0
     T = (both - d * a(1) * a(p) / a(0)) / (a(1) + (d - 1) * a(2) - d * a(1) ** 2 / a(0))
     b0 = (a(p) - a(1) * T) / a(0)
-    b = np.array([((inside if j in planted else outside) - a(1) * b0 - a(2) * T) / (a(1) - a(2))
-                  for j in range(d)])
+    b = np.array(
+        [
+            ((inside if j in planted else outside) - a(1) * b0 - a(2) * T)
+            / (a(1) - a(2))
+            for j in range(d)
+        ]
+    )
     return b, b0
 
 
 def garreau_mardaoui(d, planted, width):
-    """The same limit in the paper's form: `b_j = (s1 E[wf] + s2 E[w z_j f] + s3 sum ...) / c`."""
+    """The same limit in the paper's form: `b_j = (s1 E[wf] + s2 E[w z_j f] + s3 sum
+    ...) / c`.
+    """
     Z = enumerate_masks(d)
     w = exponential_kernel(mask_distance(Z), width)
     f = Z[:, sorted(planted)].all(axis=1)
-    a0, a1, a2 = w.mean(), (w * Z[:, 0]).mean(), (w * Z[:, 0] * Z[:, min(1, d - 1)]).mean()
+    a0, a1, a2 = (
+        w.mean(),
+        (w * Z[:, 0]).mean(),
+        (w * Z[:, 0] * Z[:, min(1, d - 1)]).mean(),
+    )
     c = (d - 1) * a0 * a2 - d * a1**2 + a0 * a1
     s1 = -a1
     s2 = ((d - 2) * a0 * a2 - (d - 1) * a1**2 + a0 * a1) / (a1 - a2)
@@ -289,14 +349,20 @@ def test_samples_converge_to_the_enumeration(design):
     a, b = rng.normal(size=d), rng.normal(size=(d, d)) / 3
 
     def f(Z):
-        return two(sigmoid(Z @ a + np.einsum("ni,ij,nj->n", 1.0 * Z, b, 1.0 * Z) - a.sum() / 2))
+        return two(
+            sigmoid(Z @ a + np.einsum("ni,ij,nj->n", 1.0 * Z, b, 1.0 * Z) - a.sum() / 2)
+        )
 
     def fit(Z):
-        return fit_surrogate(Z, f(Z), exponential_kernel(mask_distance(Z)), alpha=0).coef[:, 1]
+        return fit_surrogate(
+            Z, f(Z), exponential_kernel(mask_distance(Z)), alpha=0
+        ).coef[:, 1]
 
     truth = fit(enumerate_masks(d))
-    error = [np.abs(fit(sample_masks(n, d, rng=rng, design=design)) - truth).max()
-             for n in (200, 20_000, 200_000)]
+    error = [
+        np.abs(fit(sample_masks(n, d, rng=rng, design=design)) - truth).max()
+        for n in (200, 20_000, 200_000)
+    ]
     assert error[1] < error[0] / 3 and error[2] < 0.005
 
 
@@ -304,9 +370,9 @@ def test_samples_converge_to_the_enumeration(design):
 def test_the_shap_kernel_gives_shapley_values(d):
     """Lundberg, Lee (2017): LIME with the SHAP kernel `(d - 1) / (C(d, s) s (d - s))`.
 
-    The weights of the empty and the full mask are infinite: the fit must pass through both. That
-    constraint only moves the free solution along the all-ones direction, because every part looks
-    alike to the kernel: spread what is missing evenly.
+    The weights of the empty and the full mask are infinite: the fit must pass through
+    both. That constraint only moves the free solution along the all-ones direction,
+    because every part looks alike to the kernel: spread what is missing evenly.
     """
     rng = np.random.default_rng(d)
     Z = enumerate_masks(d)
@@ -341,10 +407,15 @@ def test_what_decides_its_own_fit_has_no_error():
     assert np.isnan(fit.stderr).all() and np.isnan(fit.r2_loo).all()
 
 
-@pytest.mark.parametrize("Z", [
-    np.ones((6, 2)), [[1, 1], [0, 0], [1, 1]], np.eye(3),
-    np.column_stack([np.arange(9) % 2, np.arange(9) % 2]),
-])
+@pytest.mark.parametrize(
+    "Z",
+    [
+        np.ones((6, 2)),
+        [[1, 1], [0, 0], [1, 1]],
+        np.eye(3),
+        np.column_stack([np.arange(9) % 2, np.arange(9) % 2]),
+    ],
+)
 def test_singular_systems_are_named(Z):
     Z = np.asarray(Z, float)
     Y, w = np.arange(len(Z))[:, None], np.ones(len(Z))
@@ -354,13 +425,20 @@ def test_singular_systems_are_named(Z):
     assert np.isfinite(fit_surrogate(Z, Y, w).coef).all(), "a penalty makes it solvable"
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"Z": np.ones(5)}, r"Z \(n, d\)"), ({"Y": np.ones(5)}, "Y"),
-    ({"weights": np.ones(4)}, r"\(4,\)"),
-    ({"weights": -np.ones(5)}, "all >= 0"), ({"weights": np.zeros(5)}, "not all 0"),
-    ({"Y": np.full((5, 2), np.nan)}, "finite"), ({"alpha": -1}, "alpha >= 0"),
-    ({"features": 0}, "features >= 1"), ({"features": 1, "select": "best"}, "'best'"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"Z": np.ones(5)}, r"Z \(n, d\)"),
+        ({"Y": np.ones(5)}, "Y"),
+        ({"weights": np.ones(4)}, r"\(4,\)"),
+        ({"weights": -np.ones(5)}, "all >= 0"),
+        ({"weights": np.zeros(5)}, "not all 0"),
+        ({"Y": np.full((5, 2), np.nan)}, "finite"),
+        ({"alpha": -1}, "alpha >= 0"),
+        ({"features": 0}, "features >= 1"),
+        ({"features": 1, "select": "best"}, "'best'"),
+    ],
+)
 def test_surrogate_refuses(change, message):
     Z = np.array([[1, 1], [1, 0], [0, 1], [0, 0], [1, 0]])
     with pytest.raises(ValueError, match=message):
@@ -381,15 +459,25 @@ def test_selection_keeps_that_many_per_class(select):
 def test_forward_selection_takes_no_twin_before_something_new():
     """In a factorial design everything is exact: the twin has 0 / 0 left to explain."""
     grid = enumerate_masks(3)
-    fit = fit_surrogate(grid[:, [0, 0, 1, 2]], 1.0 * grid @ [[4.0], [0], [1]], np.ones(8),
-                        features=2, select="forward_selection")
+    fit = fit_surrogate(
+        grid[:, [0, 0, 1, 2]],
+        1.0 * grid @ [[4.0], [0], [1]],
+        np.ones(8),
+        features=2,
+        select="forward_selection",
+    )
     assert np.flatnonzero(fit.coef).tolist() == [0, 3]
 
 
 def test_forward_selection_survives_twins_and_constants():
     Z = sample_masks(100, 4, rng=np.random.default_rng(0)) | [True, False, False, False]
-    fit = fit_surrogate(Z, 1.0 * Z @ [[9.0], [1], [0.1], [2]], np.ones(100), features=2,
-                        select="forward_selection")
+    fit = fit_surrogate(
+        Z,
+        1.0 * Z @ [[9.0], [1], [0.1], [2]],
+        np.ones(100),
+        features=2,
+        select="forward_selection",
+    )
     assert np.flatnonzero(fit.coef).tolist() == [1, 3]
     Z = np.repeat(sample_masks(100, 3, rng=np.random.default_rng(0)), 2, axis=1)
     Y = 1.0 * Z @ [[3.0], [0], [2], [0], [1], [0]]
@@ -402,42 +490,60 @@ def test_forward_selection_survives_twins_and_constants():
 
 
 def coverage(design, kind, repeats, n=400, d=8, alpha=0.0):
-    """Share of 95 % intervals that contain the population's coefficients, a curved model's.
+    """Share of 95 % intervals that contain the population's coefficients, a curved
+    model's.
 
-    The truth is the weighted least squares over all 2^d masks, each with its probability (and the
-    share of the penalty that falls on one sample).
+    The truth is the weighted least squares over all 2^d masks, each with its
+    probability (and the share of the penalty that falls on one sample).
     """
     rng = np.random.default_rng(11)
     a, b = 2 * rng.normal(size=d), rng.normal(size=(d, d))
 
     def f(Z):
-        return two(sigmoid((Z - 0.5) @ a + np.einsum("ni,ij,nj->n", Z - 0.5, b, Z - 0.5)))
+        return two(
+            sigmoid((Z - 0.5) @ a + np.einsum("ni,ij,nj->n", Z - 0.5, b, Z - 0.5))
+        )
 
     Z = enumerate_masks(d)
     off = d - Z.sum(axis=1)
-    chance = np.full(2**d, 2.0**-d) if kind == "image" else np.array(
-        [1 / d / math.comb(d, k) if k else 0 for k in off.tolist()])
+    chance = (
+        np.full(2**d, 2.0**-d)
+        if kind == "image"
+        else np.array([1 / d / math.comb(d, k) if k else 0 for k in off.tolist()])
+    )
     w = exponential_kernel(mask_distance(Z))
     truth = fit_surrogate(Z, f(Z), n * chance * w, alpha=alpha).coef[:, 1]
     hits = []
     for _ in range(repeats):
         Z = sample_masks(n, d, rng=rng, kind=kind, design=design)
         w = exponential_kernel(mask_distance(Z))
-        low, high = fit_surrogate(Z, f(Z), w, alpha=alpha, paired=design != "iid").interval[..., 1]
+        low, high = fit_surrogate(
+            Z, f(Z), w, alpha=alpha, paired=design != "iid"
+        ).interval[..., 1]
         hits.append((low < truth) & (truth < high))
     return np.mean(hits)
 
 
-@pytest.mark.parametrize("design, kind, alpha", [
-    ("iid", "image", 0.0), ("iid", "text", 0.0), ("iid", "image", 1.0), ("iid", "text", 1.0),
-    ("paired", "image", 0.0), ("paired", "text", 0.0), ("orthogonal", "text", 0.0),
-])
+@pytest.mark.parametrize(
+    "design, kind, alpha",
+    [
+        ("iid", "image", 0.0),
+        ("iid", "text", 0.0),
+        ("iid", "image", 1.0),
+        ("iid", "text", 1.0),
+        ("paired", "image", 0.0),
+        ("paired", "text", 0.0),
+        ("orthogonal", "text", 0.0),
+    ],
+)
 def test_intervals_cover(design, kind, alpha):
     assert 0.93 <= coverage(design, kind, 500, alpha=alpha) <= 0.97
 
 
 def test_intervals_cover_noise_that_is_not_constant():
-    """A linear truth, noise that depends on the mask: where a textbook error would be wrong."""
+    """A linear truth, noise that depends on the mask: where a textbook error would be
+    wrong.
+    """
     rng = np.random.default_rng(2)
     d, n, truth = 6, 300, np.array([[1.0, -2, 0, 0.5, 3, 0]]).T
     hits = []
@@ -455,9 +561,13 @@ def test_intervals_cover_noise_that_is_not_constant():
 DTYPES = [np.uint8, np.int16, np.int64, np.float16, np.float32, np.float64]
 
 
-@given(hnp.arrays(st.sampled_from(DTYPES),
-                  hnp.array_shapes(min_dims=2, max_dims=2, max_side=9)), st.booleans(),
-       st.integers(0, 1000))
+@given(
+    hnp.arrays(
+        st.sampled_from(DTYPES), hnp.array_shapes(min_dims=2, max_dims=2, max_side=9)
+    ),
+    st.booleans(),
+    st.integers(0, 1000),
+)
 def test_blending_is_where(image, colour, seed):
     rng = np.random.default_rng(seed)
     if colour:
@@ -467,7 +577,9 @@ def test_blending_is_where(image, colour, seed):
     Z = rng.random((7, 5)) < 0.5
     on = Z[:, segments][..., None] if colour else Z[:, segments]
     expected = np.where(on, image, hidden)
-    assert blend(image, hidden, segments, Z).tobytes() == expected.tobytes(), "NaN, -0 and all"
+    assert blend(image, hidden, segments, Z).tobytes() == expected.tobytes(), (
+        "NaN, -0 and all"
+    )
     out = np.empty((9, *image.shape), image.dtype)
     again = blend(image, hidden, segments, Z, out)
     assert again.base is out and again.tobytes() == expected.tobytes()
@@ -479,7 +591,11 @@ def detector(segments, planted, total=None):
     share = 1 / len(planted)
 
     def predict(batch):
-        grey = np.asarray(batch, float).reshape(len(batch), *segments.shape, -1).mean(axis=-1)
+        grey = (
+            np.asarray(batch, float)
+            .reshape(len(batch), *segments.shape, -1)
+            .mean(axis=-1)
+        )
         lit = np.stack([grey[:, m].mean(axis=1) for m in masks], axis=1) / 255
         return two((lit * share).sum(axis=1))
 
@@ -503,7 +619,9 @@ def test_image_batches_are_what_was_promised(shape, dtype):
     explanation = explain_image(predict, image, n_samples=60, batch_size=7)
     assert np.array_equal(image, before) and np.array_equal(seen[0][0], image)
     everything = np.concatenate(seen)
-    assert len({batch.ctypes.data for batch in memory}) == 1, "one batch, used again and again"
+    assert len({batch.ctypes.data for batch in memory}) == 1, (
+        "one batch, used again and again"
+    )
     assert len(everything) == 60 and len(seen) == 9
     assert np.array_equal(everything, explanation.perturb(explanation.masks))
     assert explanation.segments.shape == shape[:2] and len(explanation.names) == 49
@@ -511,37 +629,67 @@ def test_image_batches_are_what_was_promised(shape, dtype):
 
 def test_mean_fill_is_the_segments_mean():
     rng = np.random.default_rng(0)
-    for image in (rng.random((12, 12, 3)), rng.random((12, 12)), rng.integers(0, 256, (12, 12))):
+    for image in (
+        rng.random((12, 12, 3)),
+        rng.random((12, 12)),
+        rng.integers(0, 256, (12, 12)),
+    ):
         e = explain_image(lambda b: two(np.full(len(b), 0.5)), image, n_samples=60)
         hidden = e.perturb(np.zeros((1, 49), bool))[0]
         for j in range(49):
             here = e.segments == j
             mean = image[here].mean(axis=0)
-            assert np.allclose(hidden[here], mean if image.dtype == float else np.trunc(mean))
+            assert np.allclose(
+                hidden[here], mean if image.dtype == float else np.trunc(mean)
+            )
 
 
-@pytest.mark.parametrize("fill, expected", [
-    (0, (0, 0, 0)), (255, (255,) * 3), ((10, 20, 30), (10, 20, 30)), ([9.0, 9, 9], (9,) * 3)])
+@pytest.mark.parametrize(
+    "fill, expected",
+    [
+        (0, (0, 0, 0)),
+        (255, (255,) * 3),
+        ((10, 20, 30), (10, 20, 30)),
+        ([9.0, 9, 9], (9,) * 3),
+    ],
+)
 def test_fill_with_a_colour(fill, expected):
     image = np.full((8, 8, 3), 100, np.uint8)
-    e = explain_image(lambda b: two(np.full(len(b), 0.5)), image, fill=fill, n_samples=60)
+    e = explain_image(
+        lambda b: two(np.full(len(b), 0.5)), image, fill=fill, n_samples=60
+    )
     hidden = e.perturb(np.zeros((1, len(e.names)), bool))
     assert hidden.dtype == np.uint8 and (hidden == expected).all()
 
 
 @pytest.mark.filterwarnings("error")  # numpy has nothing to say before we do
-@pytest.mark.parametrize("fill", [300, -1, 0.5, np.nan, np.inf, 1e300, "grey", (1, 2),
-                                  np.zeros((4, 4)), None])
+@pytest.mark.parametrize(
+    "fill",
+    [300, -1, 0.5, np.nan, np.inf, 1e300, "grey", (1, 2), np.zeros((4, 4)), None],
+)
 def test_fill_refuses_what_is_no_colour(fill):
     with pytest.raises(ValueError, match="fill to be 'mean', a colour"):
-        explain_image(lambda b: two(np.full(len(b), 0.5)), np.ones((8, 8, 3), np.uint8), fill=fill)
+        explain_image(
+            lambda b: two(np.full(len(b), 0.5)), np.ones((8, 8, 3), np.uint8), fill=fill
+        )
 
 
 @pytest.mark.parametrize("cut", [superpixels, grid_segments])
-@pytest.mark.parametrize("image", [np.zeros((1, 70, 70)), np.zeros((70, 70, 4)), np.zeros((0, 70)),
-                                   np.zeros(9), np.full((70, 70), np.nan), np.zeros((70, 70), "O")])
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((1, 70, 70)),
+        np.zeros((70, 70, 4)),
+        np.zeros((0, 70)),
+        np.zeros(9),
+        np.full((70, 70), np.nan),
+        np.zeros((70, 70), "O"),
+    ],
+)
 def test_only_images_are_cut(cut, image):
-    with pytest.raises(ValueError, match=rf"{cut.__name__} expects \(H, W\) or \(H, W, 3\) finite"):
+    with pytest.raises(
+        ValueError, match=rf"{cut.__name__} expects \(H, W\) or \(H, W, 3\) finite"
+    ):
         cut(image)
 
 
@@ -553,8 +701,12 @@ def test_only_masks_have_a_distance(Z):
 
 def test_fill_with_another_image():
     image, other = np.ones((8, 8), np.float32), np.random.default_rng(0).random((8, 8))
-    e = explain_image(lambda b: two(np.full(len(b), 0.5)), image, fill=other, n_samples=60)
-    assert np.array_equal(e.perturb(np.zeros((1, 49), bool))[0], other.astype(np.float32))
+    e = explain_image(
+        lambda b: two(np.full(len(b), 0.5)), image, fill=other, n_samples=60
+    )
+    assert np.array_equal(
+        e.perturb(np.zeros((1, 49), bool))[0], other.astype(np.float32)
+    )
 
 
 @pytest.mark.parametrize("first", [0, 1, -3, 100])
@@ -563,7 +715,9 @@ def test_segment_numbers_start_anywhere_and_the_last_counts(first):
     image = np.random.default_rng(0).integers(100, 256, (30, 30), dtype=np.uint8)
     segments = grid_segments(image, 5) * 2 + first  # with holes in the numbering
     last = int(segments.max())
-    e = explain_image(detector(segments, [last]), image, segments=segments, labels=1, fill=0)
+    e = explain_image(
+        detector(segments, [last]), image, segments=segments, labels=1, fill=0
+    )
     assert e.names == np.unique(segments).tolist()
     top = e.top(k=1)[0]
     assert top.name == last and top.index == 24 and top.low > 0
@@ -571,13 +725,19 @@ def test_segment_numbers_start_anywhere_and_the_last_counts(first):
 
 
 def test_planted_features_are_found():
-    """50 seeded cases: digits-sized, photos, texts, tables; k of them planted, signs mixed."""
+    """50 seeded cases: digits-sized, photos, texts, tables; k of them planted, signs
+    mixed.
+    """
     recalls, precisions = [], []
     for case in range(50):
         rng = np.random.default_rng(case)
-        if case % 5 < 3:  # segmentations numbered from 1, the last segment always planted
+        if (
+            case % 5 < 3
+        ):  # segmentations numbered from 1, the last segment always planted
             colour = case % 2
-            image = rng.integers(0, 256, (32, 32, 3) if colour else (28, 28), dtype=np.uint8)
+            image = rng.integers(
+                0, 256, (32, 32, 3) if colour else (28, 28), dtype=np.uint8
+            )
             segments = 1 + grid_segments(image, 6)
             others = rng.choice(np.arange(1, 36), rng.integers(1, 4), replace=False)
             planted = [36, *others.tolist()]
@@ -585,12 +745,24 @@ def test_planted_features_are_found():
             masks = [segments == name for name in planted]
 
             def predict(batch, masks=masks, signs=signs, image=image):
-                same = np.stack([(batch == image)[:, m].reshape(len(batch), -1).mean(axis=1)
-                                 for m in masks], axis=1)
+                same = np.stack(
+                    [
+                        (batch == image)[:, m].reshape(len(batch), -1).mean(axis=1)
+                        for m in masks
+                    ],
+                    axis=1,
+                )
                 return two(sigmoid(2 * same @ signs))
 
-            e = explain_image(predict, image, segments=segments, labels=1, seed=case,
-                              fill=0, design=DESIGNS[case % 3])
+            e = explain_image(
+                predict,
+                image,
+                segments=segments,
+                labels=1,
+                seed=case,
+                fill=0,
+                design=DESIGNS[case % 3],
+            )
         elif case % 5 == 3:
             names = [f"w{i}" for i in range(40)]
             text = " ".join(rng.choice(names, 120)) + " last-word"
@@ -599,7 +771,9 @@ def test_planted_features_are_found():
             signs = rng.choice([-1, 1], 4)
 
             def predict(texts, planted=planted, signs=signs):
-                there = np.array([[name in words(t) for name in planted] for t in texts])
+                there = np.array(
+                    [[name in words(t) for name in planted] for t in texts]
+                )
                 return two(sigmoid(2 * there @ signs))
 
             e = explain_text(predict, text, labels=1, n_samples=1000, seed=case)
@@ -629,14 +803,26 @@ def test_the_same_call_gives_the_same_bits():
     def explanations(seed):
         yield explain_image(predict, image, seed=seed)
         yield explain_image(predict, image, seed=seed, design="orthogonal", features=5)
-        yield explain_text(lambda t: two(np.array([len(s) / 99 for s in t])), "a b c", seed=seed)
-        yield explain_tabular(lambda x: two(sigmoid(x[:, 0])), [1, 2], np.eye(2), seed=seed)
+        yield explain_text(
+            lambda t: two(np.array([len(s) / 99 for s in t])), "a b c", seed=seed
+        )
+        yield explain_tabular(
+            lambda x: two(sigmoid(x[:, 0])), [1, 2], np.eye(2), seed=seed
+        )
 
     np.random.seed(4)  # noqa: NPY002  (global state must not matter)
     first = list(explanations(3))
     np.random.seed(5)  # noqa: NPY002
     for a, b, other in zip(first, explanations(3), explanations(4), strict=True):
-        for name in ("coef", "stderr", "intercept", "r2", "r2_loo", "predictions", "masks"):
+        for name in (
+            "coef",
+            "stderr",
+            "intercept",
+            "r2",
+            "r2_loo",
+            "predictions",
+            "masks",
+        ):
             assert getattr(a, name).tobytes() == getattr(b, name).tobytes(), name
         assert a.coef.tobytes() != other.coef.tobytes()
 
@@ -646,7 +832,9 @@ def test_a_later_change_of_the_image_does_not_reach_the_explanation():
     e = explain_image(CONSTANT, image, n_samples=60)
     before, pictures = e.image.copy(), e.perturb(e.masks)
     image[...] = 0
-    assert np.array_equal(e.image, before) and np.array_equal(e.perturb(e.masks), pictures)
+    assert np.array_equal(e.image, before) and np.array_equal(
+        e.perturb(e.masks), pictures
+    )
 
 
 @pytest.mark.parametrize("design", DESIGNS)
@@ -660,7 +848,9 @@ def test_a_large_image_needs_little_memory():
     image = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
     segments = grid_segments(image, 8)
     tracemalloc.start()
-    explain_image(lambda b: two(np.full(len(b), 0.5)), image, segments=segments, n_samples=200)
+    explain_image(
+        lambda b: two(np.full(len(b), 0.5)), image, segments=segments, n_samples=200
+    )
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 100e6
@@ -668,12 +858,17 @@ def test_a_large_image_needs_little_memory():
 
 def test_superpixels():
     y, x = np.mgrid[:96, :128] / 20
-    small, large = np.zeros((28, 28)), np.stack([np.sin(y) * np.cos(x), np.sin(x), y / 5], axis=-1)
+    small, large = (
+        np.zeros((28, 28)),
+        np.stack([np.sin(y) * np.cos(x), np.sin(x), y / 5], axis=-1),
+    )
     assert len(np.unique(superpixels(small))) == 49
     assert 30 <= len(np.unique(superpixels(large))) <= 70
     assert 30 <= len(np.unique(superpixels(large[..., 0]))) <= 70
     noise = np.random.default_rng(0).random((96, 96, 3))
-    assert np.array_equal(superpixels(noise), grid_segments(noise)), "slic sees one segment"
+    assert np.array_equal(superpixels(noise), grid_segments(noise)), (
+        "slic sees one segment"
+    )
     assert np.unique(grid_segments(np.zeros((3, 50)), 7)).tolist() == list(range(21))
     assert np.bincount(grid_segments(small).ravel()).tolist() == [16] * 49
 
@@ -681,13 +876,19 @@ def test_superpixels():
 CONSTANT = lambda batch: two(np.full(len(batch), 0.3))  # noqa: E731
 
 
-@pytest.mark.parametrize("image, message", [
-    (np.zeros((1, 28, 28)), r"image\[0\]"), (np.zeros(5), r"\(5,\)"),
-    (np.zeros((0, 4)), r"\(0, 4\)"),
-    (np.zeros((4, 4, 4)), r"\(4, 4, 4\)"), (np.full((8, 8), np.nan), "finite numbers, got float64"),
-    (np.array([[np.inf, 0], [0, 0]]), "finite numbers"), (np.zeros((4, 4), bool), "bool"),
-    (np.zeros((4, 4), complex), "complex"),
-])
+@pytest.mark.parametrize(
+    "image, message",
+    [
+        (np.zeros((1, 28, 28)), r"image\[0\]"),
+        (np.zeros(5), r"\(5,\)"),
+        (np.zeros((0, 4)), r"\(0, 4\)"),
+        (np.zeros((4, 4, 4)), r"\(4, 4, 4\)"),
+        (np.full((8, 8), np.nan), "finite numbers, got float64"),
+        (np.array([[np.inf, 0], [0, 0]]), "finite numbers"),
+        (np.zeros((4, 4), bool), "bool"),
+        (np.zeros((4, 4), complex), "complex"),
+    ],
+)
 def test_images_that_are_none(image, message):
     with pytest.raises(ValueError, match=message):
         explain_image(CONSTANT, image)
@@ -701,8 +902,14 @@ def test_segments_that_do_not_fit(segments):
 
 def test_one_segment_says_all_or_nothing():
     image = np.full((8, 8), 200, np.uint8)
-    e = explain_image(lambda b: two(b[:, 0, 0] / 255), image, segments=np.full((8, 8), 5), fill=0,
-                      labels=1, alpha=0)
+    e = explain_image(
+        lambda b: two(b[:, 0, 0] / 255),
+        image,
+        segments=np.full((8, 8), 5),
+        fill=0,
+        labels=1,
+        alpha=0,
+    )
     (only,) = e.top()
     assert only.name == 5 and only.weight == pytest.approx(200 / 255)
 
@@ -715,27 +922,37 @@ def test_constant_predictions_are_said_to_be():
 
 def test_fewer_samples_than_features_warns():
     with pytest.warns(UserWarning, match="40 samples for 49 features"):
-        e = explain_image(lambda b: two(b.mean(axis=(1, 2)) ** 2), np.eye(28), n_samples=40, fill=1)
+        e = explain_image(
+            lambda b: two(b.mean(axis=(1, 2)) ** 2), np.eye(28), n_samples=40, fill=1
+        )
     assert np.isfinite(e.coef).all() and (e.r2_loo < e.r2).all()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with pytest.raises(ValueError, match="do not determine"):
-            explain_image(lambda b: two(b.mean(axis=(1, 2))), np.eye(28), n_samples=40, alpha=0)
+            explain_image(
+                lambda b: two(b.mean(axis=(1, 2))), np.eye(28), n_samples=40, alpha=0
+            )
 
 
 # --- predict ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("predict, message", [
-    (lambda b: np.full(len(b), 0.5), r"\(10, classes\), got \(10,\).*column_stack"),
-    (lambda b: np.full((len(b) + 1, 2), 0.5), r"\(11, 2\)"),
-    (lambda b: np.full((len(b), 2, 1), 0.5), r"\(10, 2, 1\)"),
-    (lambda b: np.full((len(b), 3), 0.5), r"sum to 1.*row 0: \[0.5 0.5 0.5\]; apply softmax"),
-    (lambda b: np.tile([-0.5, 1.5], (len(b), 1)), r"\[0, 1\]"),
-    (lambda b: np.zeros((len(b), 0)), "sum to 1"),
-    (lambda b: np.full((len(b), 2), np.nan), r"row 0: \[nan nan\]"),
-    (lambda b: 0.5, r"got \(\)"),
-])
+@pytest.mark.parametrize(
+    "predict, message",
+    [
+        (lambda b: np.full(len(b), 0.5), r"\(10, classes\), got \(10,\).*column_stack"),
+        (lambda b: np.full((len(b) + 1, 2), 0.5), r"\(11, 2\)"),
+        (lambda b: np.full((len(b), 2, 1), 0.5), r"\(10, 2, 1\)"),
+        (
+            lambda b: np.full((len(b), 3), 0.5),
+            r"sum to 1.*row 0: \[0.5 0.5 0.5\]; apply softmax",
+        ),
+        (lambda b: np.tile([-0.5, 1.5], (len(b), 1)), r"\[0, 1\]"),
+        (lambda b: np.zeros((len(b), 0)), "sum to 1"),
+        (lambda b: np.full((len(b), 2), np.nan), r"row 0: \[nan nan\]"),
+        (lambda b: 0.5, r"got \(\)"),
+    ],
+)
 def test_predict_must_return_probabilities(predict, message):
     with pytest.raises(ValueError, match=message):
         explain_image(predict, np.eye(8), batch_size=10, n_samples=60)
@@ -800,8 +1017,11 @@ def test_misspelt_options_are_refused_before_anything_is_asked():
     def predict(batch):
         raise AssertionError("asked")
 
-    for explain, rest in ((explain_image, [np.eye(8)]), (explain_text, ["a b"]),
-                          (explain_tabular, [[1.0, 2], np.eye(2)])):
+    for explain, rest in (
+        (explain_image, [np.eye(8)]),
+        (explain_text, ["a b"]),
+        (explain_tabular, [[1.0, 2], np.eye(2)]),
+    ):
         with pytest.raises(TypeError, match="n_sample"):
             explain(predict, *rest, n_sample=9)
     with pytest.raises(TypeError, match="design"):
@@ -818,18 +1038,22 @@ def test_the_predicted_class_is_explained():
 # --- texts -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text, expected", [
-    ("Don't stop, it's o’clock!", ["Don't", "stop", "it's", "o’clock"]),
-    ("'quoted' words' end", ["quoted", "words", "end"]),
-    ("ภาษาไทยสวยมาก ที่สุด", ["ภาษาไทยสวยมาก", "ที่สุด"]),
-    ("हिन्दी भाषा", ["हिन्दी", "भाषा"]),
-    ("Straße ΑΒΓ עברית 日本", ["Straße", "ΑΒΓ", "עברית", "日本"]),
-    ("cafe\u0301 naïve", ["cafe\u0301", "naïve"]),
-    ("great😍👍🏽 so ❤️ 👩‍👩‍👧", ["great", "😍👍🏽", "so", "❤️", "👩‍👩‍👧"]),
-    ("x_1 = 3.14; ]^-[", ["x_1", "3", "14"]),
-    ("می‌خواهم", ["می‌خواهم"]),
-    ("", []), ("?!… -- '", []),
-])
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("Don't stop, it's o’clock!", ["Don't", "stop", "it's", "o’clock"]),
+        ("'quoted' words' end", ["quoted", "words", "end"]),
+        ("ภาษาไทยสวยมาก ที่สุด", ["ภาษาไทยสวยมาก", "ที่สุด"]),
+        ("हिन्दी भाषा", ["हिन्दी", "भाषा"]),
+        ("Straße ΑΒΓ עברית 日本", ["Straße", "ΑΒΓ", "עברית", "日本"]),
+        ("cafe\u0301 naïve", ["cafe\u0301", "naïve"]),
+        ("great😍👍🏽 so ❤️ 👩‍👩‍👧", ["great", "😍👍🏽", "so", "❤️", "👩‍👩‍👧"]),
+        ("x_1 = 3.14; ]^-[", ["x_1", "3", "14"]),
+        ("می‌خواهم", ["می‌خواهم"]),
+        ("", []),
+        ("?!… -- '", []),
+    ],
+)
 def test_words_of_every_alphabet(text, expected):
     assert words(text) == expected
 
@@ -844,8 +1068,13 @@ def test_any_text_is_put_together_again(text, bag_of_words, mask_token):
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        e = explain_text(CONSTANT, text, n_samples=9, bag_of_words=bag_of_words,
-                         mask_token=mask_token)
+        e = explain_text(
+            CONSTANT,
+            text,
+            n_samples=9,
+            bag_of_words=bag_of_words,
+            mask_token=mask_token,
+        )
     assert len(e.names) == (len(set(found)) if bag_of_words else len(found))
     for mask, perturbed in zip(e.masks, e.perturb(e.masks), strict=True):
         expected, end = "", 0
@@ -870,8 +1099,9 @@ def test_text_must_be_one_string():
 
 
 def test_one_word():
-    e = explain_text(lambda t: two(np.array([0.9 if s == "yes" else 0.2 for s in t])), "yes",
-                     alpha=0)
+    e = explain_text(
+        lambda t: two(np.array([0.9 if s == "yes" else 0.2 for s in t])), "yes", alpha=0
+    )
     (only,) = e.top()
     assert only.name == "yes" and only.weight == pytest.approx(0.7) and e.labels == [1]
 
@@ -887,13 +1117,18 @@ def test_bag_of_words_or_places():
     assert place.names == ["not [1]", "good [2]", "but [3]", "not [4]", "bad [5]"]
     assert {e.name for e in place.top(k=2)} == {"not [1]", "good [2]"}
     assert abs(place.coef[3, 0]) < 0.05
-    masked = explain_text(predict, text, labels=0, bag_of_words=False, mask_token="[MASK]")
+    masked = explain_text(
+        predict, text, labels=0, bag_of_words=False, mask_token="[MASK]"
+    )
     assert masked.perturb(np.array([[1, 0, 1, 0, 1]])) == ["not [MASK] but [MASK] bad"]
 
 
 def test_tokenizers():
-    e = explain_text(CONSTANT, "The cat. the Cat!", tokenizer=lambda t: t.lower().replace(
-        ".", "").replace("!", "").split())
+    e = explain_text(
+        CONSTANT,
+        "The cat. the Cat!",
+        tokenizer=lambda t: t.lower().replace(".", "").replace("!", "").split(),
+    )
     assert e.names == ["the", "cat"] and e.perturb([[0, 1]]) == [" cat.  Cat!"]
     e = explain_text(CONSTANT, "The the", tokenizer=str.split)
     assert e.names == ["The", "the"]
@@ -914,20 +1149,34 @@ def test_tabular_recovers_a_linear_model():
         assert (rows[:, 3] == 7).all(), "a column that never varies stays"
         return two(0.5 + (rows - background.mean(axis=0)) @ slope)
 
-    e = explain_tabular(predict, background[0], background, labels=1, alpha=1e-5,
-                        names=["a", "b", "c", "d"])
-    assert np.allclose(e.coef[:, 1], slope * background.std(axis=0) * [1, 1, 1, 0], atol=1e-6)
+    e = explain_tabular(
+        predict,
+        background[0],
+        background,
+        labels=1,
+        alpha=1e-5,
+        names=["a", "b", "c", "d"],
+    )
+    assert np.allclose(
+        e.coef[:, 1], slope * background.std(axis=0) * [1, 1, 1, 0], atol=1e-6
+    )
     assert e.perturb(e.masks[:1])[0] == pytest.approx(background[0])
     assert [x.name for x in e.top(k=9)] == ["b", "a", "c"]
     assert np.array_equal(e.weights[:1], [1.0])
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"x": np.ones((1, 3))}, r"\(1, 3\)"), ({"background": np.ones((5, 2))}, r"\(5, 2\)"),
-    ({"x": np.array([1, 2, np.nan])}, "finite"), ({"names": ["a"]}, "1 names"),
-    ({"n_samples": 1}, ">= 2"), ({"background": np.ones((0, 3))}, "neither empty"),
-    ({"background": np.array([[1.0, 1, 1e300], [1, 1, -1e300]])}, "finite"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"x": np.ones((1, 3))}, r"\(1, 3\)"),
+        ({"background": np.ones((5, 2))}, r"\(5, 2\)"),
+        ({"x": np.array([1, 2, np.nan])}, "finite"),
+        ({"names": ["a"]}, "1 names"),
+        ({"n_samples": 1}, ">= 2"),
+        ({"background": np.ones((0, 3))}, "neither empty"),
+        ({"background": np.array([[1.0, 1, 1e300], [1, 1, -1e300]])}, "finite"),
+    ],
+)
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
 def test_tables_that_do_not_fit(change, message):
     with pytest.raises(ValueError, match=message):
@@ -938,7 +1187,9 @@ def test_tables_that_do_not_fit(change, message):
 
 
 def opinion(texts):
-    score = np.array([t.count("good") - t.count("bad") - 0.5 * t.count("awful") for t in texts])
+    score = np.array(
+        [t.count("good") - t.count("bad") - 0.5 * t.count("awful") for t in texts]
+    )
     return two(sigmoid(score))
 
 
@@ -967,18 +1218,25 @@ def test_html_is_escaped_static_and_small():
         assert len(re.findall(f"<{tag}[ >]", page)) == page.count(f"</{tag}>"), tag
 
 
-@pytest.mark.parametrize("text", [
-    " ".join(f"word{i % 170}" for i in range(300)),
-    " ".join(f"ภาษาไทย{i}" for i in range(1200)),
-    "good" * 20_000 + " bad", "good" + "<" * 50_000 + "bad", "good " * 10_000,
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        " ".join(f"word{i % 170}" for i in range(300)),
+        " ".join(f"ภาษาไทย{i}" for i in range(1200)),
+        "good" * 20_000 + " bad",
+        "good" + "<" * 50_000 + "bad",
+        "good " * 10_000,
+    ],
+)
 def test_html_is_at_most_20_kB(text):
     def predict(texts):
         return two(np.array([len(t) / (2 * len(text)) for t in texts]))
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        e = explain_text(predict, text, n_samples=200, labels=[0, 1], class_names=["<" * 500] * 2)
+        e = explain_text(
+            predict, text, n_samples=200, labels=[0, 1], class_names=["<" * 500] * 2
+        )
     assert len(e._repr_html_().encode()) <= 20_000
 
 
@@ -1010,9 +1268,12 @@ def test_pictures():
     low, high = e.interval[..., e.labels[0]]
     sure = (low > 0) | (high < 0)
     assert np.array_equal(alpha > 0, sure[e.segments]) and 15 < sure.sum() < 40
-    assert "<img src=\"data:image/png;base64," in e._repr_html_()
+    assert '<img src="data:image/png;base64,' in e._repr_html_()
     text = explain_text(opinion, "good film, bad end")
-    for explanation in (text, explain_tabular(lambda r: two(sigmoid(r[:, 0])), [1, 2], np.eye(2))):
+    for explanation in (
+        text,
+        explain_tabular(lambda r: two(sigmoid(r[:, 0])), [1, 2], np.eye(2)),
+    ):
         _, ax = plt.subplots()
         assert explanation.plot(ax=ax, k=3) is ax and len(ax.patches) <= 3
         assert ax.get_yticklabels()[0].get_text() == str(explanation.top()[0].name)
@@ -1023,17 +1284,22 @@ def test_import_needs_numpy_alone():
     import subprocess
     import sys
 
-    code = ("import sys, scratchml.lime, scratchml.faithfulness; print([m for m in "
-            "('matplotlib', 'skimage', 'tqdm', 'scipy', 'lime') if m in sys.modules])")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    code = (
+        "import sys, scratchml.lime, scratchml.faithfulness; print([m for m in "
+        "('matplotlib', 'skimage', 'tqdm', 'scipy', 'lime') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 
-# --- pick ------------------------------------------------------------------------------------
+# --- submodular_pick ------------------------------------------------------------------------------------
 
 
 def about(*chosen):
     """An explanation of a text in which exactly the chosen words matter."""
+
     def predict(texts):
         return two(np.array([np.mean([w in words(t) for w in chosen]) for t in texts]))
 
@@ -1041,11 +1307,19 @@ def about(*chosen):
 
 
 def test_pick_covers_what_matters_most():
-    explanations = [about("a", "b"), about("a"), about("c", "d", "e"), about("b"), about("f")]
-    picked = pick(explanations, 3)
+    explanations = [
+        about("a", "b"),
+        about("a"),
+        about("c", "d", "e"),
+        about("b"),
+        about("f"),
+    ]
+    picked = submodular_pick(explanations, 3)
     assert len(set(picked)) == 3 and {2, 4} <= set(picked)
-    assert pick(explanations, 99)[:3] == picked and sorted(pick(explanations, 99)) == list(range(5))
-    assert pick([about("a"), about("a", "b")], 1) == [1]
+    assert submodular_pick(explanations, 99)[:3] == picked and sorted(
+        submodular_pick(explanations, 99)
+    ) == list(range(5))
+    assert submodular_pick([about("a"), about("a", "b")], 1) == [1]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -1053,7 +1327,9 @@ def test_pick_is_greedy_in_the_papers_coverage(seed):
     rng = np.random.default_rng(seed)
     W = rng.exponential(size=(7, 9)) ** 3 * (rng.random((7, 9)) < 0.3)
     blank = explain_text(CONSTANT, "a b c d e f g h i", labels=1)
-    explanations = [dataclasses.replace(blank, coef=np.column_stack([0 * w, w])) for w in W]
+    explanations = [
+        dataclasses.replace(blank, coef=np.column_stack([0 * w, w])) for w in W
+    ]
     importance = np.sqrt(W.sum(axis=0))
 
     def coverage(chosen):
@@ -1061,33 +1337,43 @@ def test_pick_is_greedy_in_the_papers_coverage(seed):
 
     greedy = []
     for _ in range(3):
-        greedy.append(max((i for i in range(7) if i not in greedy),
-                          key=lambda i, chosen=tuple(greedy): coverage([*chosen, i])))
+        greedy.append(
+            max(
+                (i for i in range(7) if i not in greedy),
+                key=lambda i, chosen=tuple(greedy): coverage([*chosen, i]),
+            )
+        )
     best = max(coverage(list(some)) for some in itertools.combinations(range(7), 3))
-    picked = pick(explanations, 3)
+    picked = submodular_pick(explanations, 3)
     assert coverage(picked) == pytest.approx(coverage(greedy))
     assert coverage(picked) >= (1 - 1 / np.e) * best
 
 
 def test_pick_prefers_two_features_to_one_a_little_heavier():
-    """By hand: importances sqrt(1), sqrt(1) and sqrt(2.5); the first two together are more."""
+    """By hand: importances sqrt(1), sqrt(1) and sqrt(2.5); the first two together are
+    more.
+    """
     blank = explain_text(CONSTANT, "a b c", labels=1)
-    explanations = [dataclasses.replace(blank, coef=np.array([[0.0, w] for w in row]))
-                    for row in ([0, 0, 2.5], [-1, 1, 0])]
-    assert pick(explanations, 1) == [1]
+    explanations = [
+        dataclasses.replace(blank, coef=np.array([[0.0, w] for w in row]))
+        for row in ([0, 0, 2.5], [-1, 1, 0])
+    ]
+    assert submodular_pick(explanations, 1) == [1]
 
 
 def test_pick_refuses():
     with pytest.raises(ValueError, match="budget"):
-        pick([], 2)
+        submodular_pick([], 2)
     with pytest.raises(ValueError, match="budget"):
-        pick([about("a")], 0)
+        submodular_pick([about("a")], 0)
     image = np.random.default_rng(0).random((8, 8))
-    cut = [explain_image(CONSTANT, image, segments=grid_segments(image, c), n_samples=60)
-           for c in (2, 3)]
+    cut = [
+        explain_image(CONSTANT, image, segments=grid_segments(image, c), n_samples=60)
+        for c in (2, 3)
+    ]
     with pytest.raises(ValueError, match="same segments"):
-        pick(cut, 1)
-    assert pick([cut[0], cut[0]], 1) == [0]
+        submodular_pick(cut, 1)
+    assert submodular_pick([cut[0], cut[0]], 1) == [0]
 
 
 def test_every_public_name_says_where_it_comes_from():

@@ -1,4 +1,6 @@
-"""The same numbers as the `lime` package, given the same masks, distances and predictions."""
+"""The same numbers as the `lime` package, given the same masks, distances and
+predictions.
+"""
 
 import re
 
@@ -14,8 +16,8 @@ from scratchml.lime import (
     exponential_kernel,
     fit_surrogate,
     mask_distance,
-    pick,
     sample_masks,
+    submodular_pick,
 )
 
 pytest.importorskip("lime")
@@ -43,15 +45,22 @@ def agree(fit, Z, Y, distances, label, features, select, width=0.25):
     """Compare one class with LimeBase; returns the largest difference."""
     Z = np.asarray(Z, float)
     intercept, pairs, r2, prediction = theirs(width).explain_instance_with_data(
-        Z, Y, distances, label, features, feature_selection=select)
+        Z, Y, distances, label, features, feature_selection=select
+    )
     coef = np.zeros(Z.shape[1])
     coef[[i for i, _ in pairs]] = [weight for _, weight in pairs]
-    differences = [np.abs(coef - fit.coef[:, label]).max(), abs(intercept - fit.intercept[label]),
-                   abs(r2 - fit.r2[label]), abs(prediction[0] - fit.local_prediction[label])]
+    differences = [
+        np.abs(coef - fit.coef[:, label]).max(),
+        abs(intercept - fit.intercept[label]),
+        abs(r2 - fit.r2[label]),
+        abs(prediction[0] - fit.local_prediction[label]),
+    ]
     assert max(differences) < 1e-10
     chosen = {i for i, _ in pairs}
     assert chosen == set(np.flatnonzero(fit.coef[:, label])), "the same features"
-    order = [i for i in np.argsort(-np.abs(fit.coef[:, label]), kind="stable") if i in chosen]
+    order = [
+        i for i in np.argsort(-np.abs(fit.coef[:, label]), kind="stable") if i in chosen
+    ]
     assert order == [i for i, _ in pairs], "in the same order"
     return max(differences)
 
@@ -59,7 +68,9 @@ def agree(fit, Z, Y, distances, label, features, select, width=0.25):
 def problem(kind, d, n, seed, classes=3):
     rng = np.random.default_rng(seed)
     Z = sample_masks(n, d, rng=rng, kind=kind)
-    return Z, softmax(Z @ rng.normal(size=(d, classes)) + rng.normal(size=(n, classes)) / 4)
+    return Z, softmax(
+        Z @ rng.normal(size=(d, classes)) + rng.normal(size=(n, classes)) / 4
+    )
 
 
 @given(st.integers(0, 10**6), st.sampled_from(["image", "text"]))
@@ -68,12 +79,24 @@ def test_distances_and_weights(seed, kind):
     Z = sample_masks(30, int(rng.integers(1, 20)), rng=rng, kind=kind)
     D = pairwise_distances(1.0 * Z, np.ones((1, Z.shape[1])), metric="cosine").ravel()
     assert np.allclose(mask_distance(Z), D, **EXACT)
-    assert np.allclose(exponential_kernel(mask_distance(Z)), theirs().kernel_fn(D), **EXACT)
+    assert np.allclose(
+        exponential_kernel(mask_distance(Z)), theirs().kernel_fn(D), **EXACT
+    )
 
 
-@pytest.mark.parametrize("select, features", [
-    ("none", 99), ("forward_selection", 1), ("forward_selection", 6), ("highest_weights", 1),
-    ("highest_weights", 10), ("highest_weights", 99), ("auto", 4), ("auto", 7)])
+@pytest.mark.parametrize(
+    "select, features",
+    [
+        ("none", 99),
+        ("forward_selection", 1),
+        ("forward_selection", 6),
+        ("highest_weights", 1),
+        ("highest_weights", 10),
+        ("highest_weights", 99),
+        ("auto", 4),
+        ("auto", 7),
+    ],
+)
 @pytest.mark.parametrize("kind, d, n", [("image", 20, 400), ("text", 35, 600)])
 def test_the_same_surrogate(kind, d, n, select, features):
     Z, Y = problem(kind, d, n, features)
@@ -96,7 +119,9 @@ def test_the_same_surrogate_at_full_size(d, n, kind):
 def test_forward_selection_picks_the_same_features(seed, features):
     Z, Y = problem("image", 9, 80, seed)
     D = mask_distance(Z)
-    fit = fit_surrogate(Z, Y, exponential_kernel(D), features=features, select="forward_selection")
+    fit = fit_surrogate(
+        Z, Y, exponential_kernel(D), features=features, select="forward_selection"
+    )
     for label in range(3):
         agree(fit, Z, Y, D, label, features, "forward_selection")
 
@@ -122,15 +147,24 @@ def test_images_end_to_end(shape):
             return seen[-1]
 
     peer = Spy(random_state=1).explain_instance(
-        image, predict, labels=(0, 1, 2), top_labels=None, num_samples=300,
-        segmentation_fn=lambda _: segments)
+        image,
+        predict,
+        labels=(0, 1, 2),
+        top_labels=None,
+        num_samples=300,
+        segmentation_fn=lambda _: segments,
+    )
     Z, Y = seen[0]
-    ours = explain_image(predict, image, segments=segments, n_samples=60, progress=False)
+    ours = explain_image(
+        predict, image, segments=segments, n_samples=60, progress=False
+    )
     assert np.allclose(predict(ours.perturb(Z)), Y, **EXACT)
     fit = fit_surrogate(Z, Y, exponential_kernel(mask_distance(Z)))
     for label in range(3):
         coef = np.zeros(16)
-        coef[[i for i, _ in peer.local_exp[label]]] = [w for _, w in peer.local_exp[label]]
+        coef[[i for i, _ in peer.local_exp[label]]] = [
+            w for _, w in peer.local_exp[label]
+        ]
         assert np.allclose(fit.coef[:, label], coef, **EXACT)
         assert np.allclose(fit.intercept[label], peer.intercept[label], **EXACT)
     assert np.allclose(fit.r2[2], peer.score, **EXACT)
@@ -142,22 +176,33 @@ TEXT = "The film isn't bad, the film is good -- not bad at all, good film! (The 
 
 
 def bag(texts):
-    score = np.array([[t.count("good"), t.count("bad"), 2 * t.count("not bad")] for t in texts])
+    score = np.array(
+        [[t.count("good"), t.count("bad"), 2 * t.count("not bad")] for t in texts]
+    )
     return softmax(score / 2)
 
 
 @pytest.mark.parametrize("bag_of_words", [True, False])
 @given(st.text("abAB .,'-\n", min_size=1, max_size=30), st.integers(0, 100))
 def test_the_same_texts(bag_of_words, text, seed):
-    """Words removed everywhere, or masked one by one, exactly as their IndexedString does it."""
+    """Words removed everywhere, or masked one by one, exactly as their IndexedString
+    does it.
+    """
     if not re.findall(r"\w+", text):
         return
     peer = IndexedString(text, split_expression=r"\W+", bow=bag_of_words)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("warnings.warn", lambda *_, **__: None)
-        ours = explain_text(bag, text, tokenizer=lambda t: re.findall(r"\w+", t), n_samples=12,
-                            bag_of_words=bag_of_words, seed=seed, progress=False,
-                            mask_token=None if bag_of_words else "UNKWORDZ")
+        ours = explain_text(
+            bag,
+            text,
+            tokenizer=lambda t: re.findall(r"\w+", t),
+            n_samples=12,
+            bag_of_words=bag_of_words,
+            seed=seed,
+            progress=False,
+            mask_token=None if bag_of_words else "UNKWORDZ",
+        )
     assert len(ours.names) == peer.num_words()
     expected = [peer.inverse_removing(np.flatnonzero(~z)) for z in ours.masks]
     assert ours.perturb(ours.masks) == expected
@@ -176,36 +221,65 @@ def test_texts_end_to_end(bag_of_words, features):
         return seen[-1]
 
     setattr(explainer, inside, spy)
-    peer = explainer.explain_instance(TEXT, bag, labels=(0, 1, 2), num_features=features,
-                                      num_samples=400)
+    peer = explainer.explain_instance(
+        TEXT, bag, labels=(0, 1, 2), num_features=features, num_samples=400
+    )
     Z, Y, distances = seen[0]
-    ours = explain_text(bag, TEXT, tokenizer=lambda t: re.findall(r"\w+", t), progress=False,
-                        n_samples=400, bag_of_words=bag_of_words, features=features,
-                        mask_token=None if bag_of_words else "UNKWORDZ")
+    ours = explain_text(
+        bag,
+        TEXT,
+        tokenizer=lambda t: re.findall(r"\w+", t),
+        progress=False,
+        n_samples=400,
+        bag_of_words=bag_of_words,
+        features=features,
+        mask_token=None if bag_of_words else "UNKWORDZ",
+    )
     assert np.allclose(bag(ours.perturb(Z)), Y, **EXACT)
     assert np.allclose(100 * mask_distance(Z), distances, **EXACT)
     fit = fit_surrogate(Z, Y, exponential_kernel(mask_distance(Z)), features=features)
     for label in range(3):
         for i, weight in peer.local_exp[label]:
             assert abs(fit.coef[i, label] - weight) < 1e-10
-        assert len(peer.local_exp[label]) == min(features, np.count_nonzero(fit.coef[:, label]))
+        assert len(peer.local_exp[label]) == min(
+            features, np.count_nonzero(fit.coef[:, label])
+        )
         assert abs(fit.intercept[label] - peer.intercept[label]) < 1e-10
     assert abs(fit.r2[2] - peer.score) < 1e-10
-    agree(ours, ours.masks, ours.predictions, mask_distance(ours.masks), 0, features, "auto")
+    agree(
+        ours,
+        ours.masks,
+        ours.predictions,
+        mask_distance(ours.masks),
+        0,
+        features,
+        "auto",
+    )
 
 
 def test_tables():
     rng = np.random.default_rng(0)
     background = rng.normal(size=(200, 6)) * rng.uniform(0.1, 30, 6) + 3
     W = rng.normal(size=(6, 3)) / background.std(axis=0)[:, None]
-    e = explain_tabular(lambda x: softmax(x @ W), background[0], background, progress=False)
+    e = explain_tabular(
+        lambda x: softmax(x @ W), background[0], background, progress=False
+    )
     D = pairwise_distances(e.masks, e.masks[:1]).ravel()
     for label in range(3):
         agree(e, e.masks, e.predictions, D, label, 6, "none", width=0.75 * np.sqrt(6))
-        some = fit_surrogate(e.masks, e.predictions, e.weights, features=3,
-                             select="highest_weights")
-        agree(some, e.masks, e.predictions, D, label, 3, "highest_weights",
-              width=0.75 * np.sqrt(6))
+        some = fit_surrogate(
+            e.masks, e.predictions, e.weights, features=3, select="highest_weights"
+        )
+        agree(
+            some,
+            e.masks,
+            e.predictions,
+            D,
+            label,
+            3,
+            "highest_weights",
+            width=0.75 * np.sqrt(6),
+        )
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -220,8 +294,10 @@ def test_pick_chooses_as_they_do(seed):
         p = np.array([sum(value[w] for w in t.split()) / 12 for t in batch])
         return np.column_stack([1 - p, p])
 
-    ours = [explain_text(predict, t, labels=1, features=3, n_samples=300, progress=False)
-            for t in texts]
+    ours = [
+        explain_text(predict, t, labels=1, features=3, n_samples=300, progress=False)
+        for t in texts
+    ]
 
     class Recorded:
         mode = "classification"
@@ -239,9 +315,17 @@ def test_pick_chooses_as_they_do(seed):
         def explain_instance(self, i, *_, **__):
             return Recorded(ours[i])
 
-    peer = SubmodularPick(Explainer(), list(range(7)), None, method="full", num_exps_desired=3,
-                          num_features=3)
+    peer = SubmodularPick(
+        Explainer(),
+        list(range(7)),
+        None,
+        method="full",
+        num_exps_desired=3,
+        num_features=3,
+    )
     covered = {x.name for i in peer.V for x in ours[i].top()}
-    assert covered == {x.name for i in pick(ours, 3) for x in ours[i].top()}
-    if len(covered) == 9:  # no overlap, so no tie: the same explanations in the same order
-        assert pick(ours, 3) == peer.V
+    assert covered == {x.name for i in submodular_pick(ours, 3) for x in ours[i].top()}
+    if (
+        len(covered) == 9
+    ):  # no overlap, so no tie: the same explanations in the same order
+        assert submodular_pick(ours, 3) == peer.V

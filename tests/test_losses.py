@@ -20,15 +20,19 @@ from scratchml import (
     softmax,
 )
 
-scores_2d = arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(1, 5)),
-                   elements=st.floats(-50, 50))
+scores_2d = arrays(
+    np.float64,
+    st.tuples(st.integers(1, 4), st.integers(1, 5)),
+    elements=st.floats(-50, 50),
+)
 
 
 def labels_for(scores, seed=0):
     return np.random.default_rng(seed).integers(0, scores.shape[-1], scores.shape[:-1])
 
 
-# ------------------------------------------------------------------------------------ MSE and BCE
+# -------------------------------------------------------------------------- MSE and BCE
+
 
 @given(scores_2d)
 def test_mse_is_the_mean_of_the_squares(scores):
@@ -36,8 +40,12 @@ def test_mse_is_the_mean_of_the_squares(scores):
     loss = MSELoss()
     total = sum((s - t) ** 2 for s, t in zip(scores.flat, target.flat, strict=True))
     expected = total / scores.size
-    assert loss.forward(scores, target) == pytest.approx(expected, rel=1e-12, abs=1e-300)
-    np.testing.assert_allclose(loss.backward(), 2 * (scores - target) / scores.size, rtol=1e-12)
+    assert loss.forward(scores, target) == pytest.approx(
+        expected, rel=1e-12, abs=1e-300
+    )
+    np.testing.assert_allclose(
+        loss.backward(), 2 * (scores - target) / scores.size, rtol=1e-12
+    )
 
 
 def test_mse_never_broadcasts():
@@ -53,15 +61,21 @@ def test_bce_is_the_surprise_at_yes_or_no(scores):
     expected = -np.mean(target * np.log(p) + (1 - target) * np.log(q))
     loss = BCEWithLogitsLoss()
     assert loss.forward(scores, target) == pytest.approx(expected, rel=1e-9)
-    np.testing.assert_allclose(loss.backward(), (p - target) / len(scores), rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(
+        loss.backward(), (p - target) / len(scores), rtol=1e-9, atol=1e-15
+    )
 
 
 def test_bce_takes_answers_of_any_type_between_0_and_1():
     scores = np.array([0.5, -1.0, 2.0])
-    values = [BCEWithLogitsLoss().forward(scores, np.array([1, 0, 1], kind))
-              for kind in (bool, int, np.uint8, np.float32)]
+    values = [
+        BCEWithLogitsLoss().forward(scores, np.array([1, 0, 1], kind))
+        for kind in (bool, int, np.uint8, np.float32)
+    ]
     assert values == [values[0]] * 4
-    assert BCEWithLogitsLoss().forward(np.zeros(1), np.array([0.3])) == pytest.approx(math.log(2))
+    assert BCEWithLogitsLoss().forward(np.zeros(1), np.array([0.3])) == pytest.approx(
+        math.log(2)
+    )
     for wrong in ([0, 2, 1], [0, -1, 1]):
         with pytest.raises(ValueError, match=r"targets in \[0, 1\], got"):
             BCEWithLogitsLoss().forward(scores, np.array(wrong))
@@ -71,10 +85,13 @@ def test_two_classes_are_one_yes_or_no_question():
     rng = np.random.default_rng(0)
     scores, y = rng.standard_normal((6, 2)), rng.integers(0, 2, 6)
     both = CrossEntropyLoss().forward(scores, y)
-    assert BCEWithLogitsLoss().forward(scores[:, 1] - scores[:, 0], y) == pytest.approx(both)
+    assert BCEWithLogitsLoss().forward(scores[:, 1] - scores[:, 0], y) == pytest.approx(
+        both
+    )
 
 
-# ---------------------------------------------------------------------------------- cross-entropy
+# ------------------------------------------------------------------------ cross-entropy
+
 
 @given(scores_2d)
 def test_cross_entropy_is_the_mean_surprise(scores):
@@ -84,18 +101,26 @@ def test_cross_entropy_is_the_mean_surprise(scores):
     for s, t in zip(scores, y, strict=True):
         top = max(s)
         expected += math.log(math.fsum(math.exp(v - top) for v in s)) + top - s[t]
-    assert loss.forward(scores, y) == pytest.approx(expected / len(y), rel=1e-9, abs=1e-12)
+    assert loss.forward(scores, y) == pytest.approx(
+        expected / len(y), rel=1e-9, abs=1e-12
+    )
     one_hot = np.eye(scores.shape[-1])[y]
-    np.testing.assert_allclose(loss.backward(), (softmax(scores) - one_hot) / len(y),
-                               rtol=1e-9, atol=1e-13)
+    np.testing.assert_allclose(
+        loss.backward(), (softmax(scores) - one_hot) / len(y), rtol=1e-9, atol=1e-13
+    )
 
 
 @given(scores_2d)
 def test_integers_and_one_hot_rows_are_the_same_target(scores):
     y, classes = labels_for(scores), scores.shape[-1]
     results = []
-    for target in (y, y.astype(np.int8), np.eye(classes)[y], np.eye(classes, dtype=int)[y],
-                   np.eye(classes, dtype=bool)[y]):
+    for target in (
+        y,
+        y.astype(np.int8),
+        np.eye(classes)[y],
+        np.eye(classes, dtype=int)[y],
+        np.eye(classes, dtype=bool)[y],
+    ):
         loss = CrossEntropyLoss()
         results.append((loss.forward(scores, target), loss.backward()))
     for value, ds in results:
@@ -115,7 +140,9 @@ def test_a_sequence_is_so_many_rows():
     rng = np.random.default_rng(0)
     scores, y = rng.standard_normal((3, 4, 5)), rng.integers(0, 5, (3, 4))
     long, flat = CrossEntropyLoss(), CrossEntropyLoss()
-    assert long.forward(scores, y) == pytest.approx(flat.forward(scores.reshape(12, 5), y.ravel()))
+    assert long.forward(scores, y) == pytest.approx(
+        flat.forward(scores.reshape(12, 5), y.ravel())
+    )
     np.testing.assert_allclose(long.backward().reshape(12, 5), flat.backward())
 
 
@@ -157,25 +184,38 @@ def test_cross_entropy_keeps_learning_where_mse_on_softmax_has_stopped():
     assert np.abs(layer.backward(mse.backward())).max() < 1e-15
 
 
-@pytest.mark.parametrize(("target", "message"), [
-    (np.array([0, 3, 1]), r"expects classes 0\.\.2, got 0\.\.3"),
-    (np.array([0, -1, 1]), r"expects classes 0\.\.2, got -1\.\.1"),
-    (np.array([0.0, 1.0, 2.0]), r"integer classes of shape \(3,\) or one-hot rows of shape \(3, 3\)"
-                                r", got float64 of shape \(3,\)"),
-    (np.array([[0], [1], [2]]), r"got int64 of shape \(3, 1\)"),
-    (np.array([0, 1]), r"got int64 of shape \(2,\)"),
-    (np.ones((3, 3)), "one-hot rows that sum to 1"),
-    (np.full((3, 3), np.nan), "one-hot rows that sum to 1"),
-])
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (np.array([0, 3, 1]), r"expects classes 0\.\.2, got 0\.\.3"),
+        (np.array([0, -1, 1]), r"expects classes 0\.\.2, got -1\.\.1"),
+        (
+            np.array([0.0, 1.0, 2.0]),
+            r"integer classes of shape \(3,\) or one-hot rows of shape \(3, 3\)"
+            r", got float64 of shape \(3,\)",
+        ),
+        (np.array([[0], [1], [2]]), r"got int64 of shape \(3, 1\)"),
+        (np.array([0, 1]), r"got int64 of shape \(2,\)"),
+        (np.ones((3, 3)), "one-hot rows that sum to 1"),
+        (np.full((3, 3), np.nan), "one-hot rows that sum to 1"),
+    ],
+)
 def test_cross_entropy_names_what_does_not_fit(target, message):
     with pytest.raises(ValueError, match=rf"CrossEntropyLoss\(\).*{message}"):
         CrossEntropyLoss().forward(np.zeros((3, 3)), target)
 
 
-# --------------------------------------------------------------------------------------- penalties
+# ---------------------------------------------------------------------------- penalties
 
-@given(arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(1, 4)),
-              elements=st.floats(-10, 10)), st.floats(0, 10))
+
+@given(
+    arrays(
+        np.float64,
+        st.tuples(st.integers(1, 4), st.integers(1, 4)),
+        elements=st.floats(-10, 10),
+    ),
+    st.floats(0, 10),
+)
 def test_penalties_are_their_formulas(W, strength):
     first, second = L1(strength), L2(strength)
     assert first.forward(W) == pytest.approx(strength * sum(abs(w) for w in W.flat))
@@ -196,7 +236,9 @@ def test_an_unfinished_loss_says_what_it_needs():
     class Mine(Loss):
         pass
 
-    with pytest.raises(NotImplementedError, match=r"Mine\(\) needs a forward\(scores, target\)"):
+    with pytest.raises(
+        NotImplementedError, match=r"Mine\(\) needs a forward\(scores, target\)"
+    ):
         Mine().forward(1, 2)
     with pytest.raises(NotImplementedError, match=r"Mine\(\) needs a backward\(\)"):
         Mine().backward()

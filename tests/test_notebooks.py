@@ -1,6 +1,7 @@
 """The notebooks keep the rules that make them run, and read, the same everywhere.
 
-What they compute is compared by nbval and tests/test_exercises.py; here it is their form.
+What they compute is compared by nbval and tests/test_exercises.py; here it is their
+form.
 """
 
 import ast
@@ -23,7 +24,9 @@ def headings(notebook):
     found = []
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            prose = re.sub(r"^(```|~~~).*?^\1", "", cell.source, flags=re.DOTALL | re.MULTILINE)
+            prose = re.sub(
+                r"^(```|~~~).*?^\1", "", cell.source, flags=re.DOTALL | re.MULTILINE
+            )
             found += re.findall(r"^(#+) +(.+?) *#*$", prose, flags=re.MULTILINE)
     return [(len(marks), text) for marks, text in found]
 
@@ -43,7 +46,9 @@ def text_outputs(cell):
 
 
 def faults(notebook, part, folder):
-    """What is wrong with a notebook, one sentence each; an empty list when nothing is."""
+    """What is wrong with a notebook, one sentence each; an empty list when nothing
+    is.
+    """
     found = []
     if notebook.metadata.get("kernelspec", {}).get("name") != "python3":
         found.append("the kernel is not python3")
@@ -53,7 +58,10 @@ def faults(notebook, part, folder):
     level_2 = [text for level, text in headings(notebook) if level == 2]
     minutes = [re.search(r"\((\d+) min\)$", text) for text in level_2]
     untimed = {t for t, m in zip(level_2, minutes, strict=True) if m is None} - UNTIMED
-    found += [f"the section {text!r} does not end in its minutes '(7 min)'" for text in untimed]
+    found += [
+        f"the section {text!r} does not end in its minutes '(7 min)'"
+        for text in untimed
+    ]
     total = sum(int(match[1]) for match in minutes if match)
     if part is None:
         found.append("tools/course.py does not list it")
@@ -73,7 +81,9 @@ def faults(notebook, part, folder):
         if cell.cell_type == "code":
             found += [f"{where} {fault}" for fault in cell_faults(cell)]
         elif cell.cell_type == "markdown":
-            for target in re.findall(r"""(?:\]\(|(?:src|href)=["'])([^)"'\s]+)""", cell.source):
+            for target in re.findall(
+                r"""(?:\]\(|(?:src|href)=["'])([^)"'\s]+)""", cell.source
+            ):
                 local = target.partition("#")[0]
                 if (
                     local
@@ -96,7 +106,9 @@ def cell_faults(cell):
     tags = set(cell.metadata.get("tags", []))
     if tags - TAGS:
         yield f"has unknown tags {sorted(tags - TAGS)}, known are {sorted(TAGS)}"
-    if "nbval-ignore-output" in tags and not any(isinstance(n, ast.Assert) for n in ast.walk(tree)):
+    if "nbval-ignore-output" in tags and not any(
+        isinstance(n, ast.Assert) for n in ast.walk(tree)
+    ):
         yield "is tagged nbval-ignore-output, but contains no assert"
     code = [line for line in cell.source.split("\n") if not re.match(r"\s*(#|$)", line)]
     if len(code) > LINES:
@@ -120,7 +132,9 @@ def cell_faults(cell):
             yield "shows the value of a plotting call: end the figure with plt.show()"
         if re.search(r"\bat 0x[0-9a-f]{6,}", text):
             yield "prints a memory address, another one each time"
-        if match := re.search(r"(?<![\w.])(/(home|Users|root|tmp|private|var)/|[A-Z]:\\)\S*", text):
+        if match := re.search(
+            r"(?<![\w.])(/(home|Users|root|tmp|private|var)/|[A-Z]:\\)\S*", text
+        ):
             yield f"prints a path of this machine: {match[0]}"
 
 
@@ -131,7 +145,9 @@ def test_notebook_keeps_the_rules(path):
     part = next((part for part in COURSE if part.name == path.stem), None)
     found = faults(notebook, part, path.parent)
     if path.stat().st_size > MEGABYTES * 2**20:
-        found.append(f"the file is larger than {MEGABYTES} MB: fewer or smaller figures")
+        found.append(
+            f"the file is larger than {MEGABYTES} MB: fewer or smaller figures"
+        )
     assert not found, "\n" + "\n".join(f"{path.name}: {fault}" for fault in found)
 
 
@@ -152,19 +168,25 @@ def references():
                 yield path.name, form[1], section
 
 
-@pytest.mark.parametrize(("file", "notebook", "section"), sorted(set(references()), key=str))
+@pytest.mark.parametrize(
+    ("file", "notebook", "section"), sorted(set(references()), key=str)
+)
 def test_derived_in_leads_somewhere(file, notebook, section):
     assert notebook, (
         f"scratchml/{file}: {section!r} is not of the form "
         "'Derived in notebooks/01_nn.ipynb, section *Title*'"
     )
     path = ROOT / "notebooks" / notebook
-    assert path.exists(), f"scratchml/{file} refers to notebooks/{notebook}, which does not exist"
+    assert path.exists(), (
+        f"scratchml/{file} refers to notebooks/{notebook}, which does not exist"
+    )
     titles = [title(text) for level, text in headings(read(path)) if level > 1]
-    assert section in titles, f"scratchml/{file}: {notebook} has no section {section!r}: {titles}"
+    assert section in titles, (
+        f"scratchml/{file}: {notebook} has no section {section!r}: {titles}"
+    )
 
 
-# ----------------------------------------------------------------------------- each rule bites
+# ---------------------------------------------------------------------- each rule bites
 
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
@@ -172,16 +194,26 @@ KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 def sound():
     """A small notebook without faults."""
     new = nbformat.v4
-    image = new.new_output("display_data", {"image/png": "", "text/plain": "<Figure size 1x1>"})
+    image = new.new_output(
+        "display_data", {"image/png": "", "text/plain": "<Figure size 1x1>"}
+    )
     cells = [
-        new.new_markdown_cell("# Tiny\n```python\n## not a heading\n```\n[data](../data)"),
+        new.new_markdown_cell(
+            "# Tiny\n```python\n## not a heading\n```\n[data](../data)"
+        ),
         new.new_code_cell("import sys", execution_count=1),
-        new.new_markdown_cell("## 1. First things (2 min)\n## Then (3 min)\n## Sources"),
-        new.new_code_cell("plt.plot([1])\nplt.show()", execution_count=2, outputs=[image]),
+        new.new_markdown_cell(
+            "## 1. First things (2 min)\n## Then (3 min)\n## Sources"
+        ),
+        new.new_code_cell(
+            "plt.plot([1])\nplt.show()", execution_count=2, outputs=[image]
+        ),
         new.new_code_cell(
             "print(score)\nassert score > 0.9",
             execution_count=3,
-            outputs=[new.new_output("stream", name="stdout", text="0.93, and 100 % sure\n")],
+            outputs=[
+                new.new_output("stream", name="stdout", text="0.93, and 100 % sure\n")
+            ],
             metadata={"tags": ["nbval-ignore-output"]},
         ),
     ]

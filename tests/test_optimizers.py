@@ -36,18 +36,23 @@ def test_sgd_walks_downhill_by_lr_times_g():
 
 def test_momentum_remembers():
     # v = 1, 1.9, 2.71
-    assert walk(SGD(0.1, momentum=0.9), [1, 1, 1]) == pytest.approx([-0.1, -0.29, -0.561])
+    assert walk(SGD(0.1, momentum=0.9), [1, 1, 1]) == pytest.approx(
+        [-0.1, -0.29, -0.561]
+    )
 
 
 def test_nesterov_looks_ahead():
     # g + 0.9 v = 1.9, 2.71, 3.439
     assert walk(SGD(0.1, momentum=0.9, nesterov=True), [1, 1, 1]) == pytest.approx(
-        [-0.19, -0.461, -0.8049])
+        [-0.19, -0.461, -0.8049]
+    )
 
 
 def test_adagrad_slows_down():
     steps = -np.diff([0, *walk(AdaGrad(0.1), [2, 2, 2, 2])])
-    np.testing.assert_allclose(steps, [0.1 / math.sqrt(t) for t in (1, 2, 3, 4)], rtol=1e-9)
+    np.testing.assert_allclose(
+        steps, [0.1 / math.sqrt(t) for t in (1, 2, 3, 4)], rtol=1e-9
+    )
 
 
 def test_rmsprop_forgets():
@@ -58,7 +63,9 @@ def test_rmsprop_forgets():
 
 
 def test_adam_corrects_its_start_at_zero():
-    """A constant gradient gives steps of exactly lr, whatever its size; the planted bug grows."""
+    """A constant gradient gives steps of exactly lr, whatever its size; the planted bug
+    grows.
+    """
     for g in (1, 1e-3, 1e3):
         steps = -np.diff([0, *walk(Adam(0.001), [g] * 20)])
         np.testing.assert_allclose(steps, 0.001, rtol=2e-5)
@@ -82,7 +89,9 @@ def test_sgd_wants_a_momentum_below_one(momentum):
 
 
 def test_nesterov_wants_a_momentum():
-    with pytest.raises(ValueError, match=r"nesterov=True\) needs a momentum > 0: try momentum=0.9"):
+    with pytest.raises(
+        ValueError, match=r"nesterov=True\) needs a momentum > 0: try momentum=0.9"
+    ):
         SGD(0.1, nesterov=True)
 
 
@@ -99,7 +108,8 @@ def test_a_new_optimizer_is_one_method():
         Optimizer(0.1).step(two_weights([1.0, 1.0]))
 
 
-# ---------------------------------------------------------------------------------------- clipping
+# ----------------------------------------------------------------------------- clipping
+
 
 def two_weights(gradient):
     model = Layer()
@@ -122,10 +132,14 @@ def test_clipping_never_lengthens_and_never_turns(gradient, max_norm):
     norm = clip_gradients(model, max_norm)
     assert norm == pytest.approx(math.hypot(*gradient))
     if norm <= max_norm:
-        np.testing.assert_array_equal([model.grads["a"][0], model.grads["b"][0]], gradient)
+        np.testing.assert_array_equal(
+            [model.grads["a"][0], model.grads["b"][0]], gradient
+        )
     else:
         assert gradient_norm(model) == pytest.approx(max_norm)
-        assert model.grads["a"][0] * gradient[1] == pytest.approx(model.grads["b"][0] * gradient[0])
+        assert model.grads["a"][0] * gradient[1] == pytest.approx(
+            model.grads["b"][0] * gradient[0]
+        )
 
 
 def test_clipping_reaches_into_nested_layers_in_place():
@@ -135,7 +149,10 @@ def test_clipping_reaches_into_nested_layers_in_place():
     model.backward(100 * model.forward(x))
     arrays = model.gradients()
     clip_gradients(model, 0.5)
-    assert all(model.gradients()[name] is g and g.dtype == np.float32 for name, g in arrays.items())
+    assert all(
+        model.gradients()[name] is g and g.dtype == np.float32
+        for name, g in arrays.items()
+    )
     assert gradient_norm(model) == pytest.approx(0.5, rel=1e-5)
 
 

@@ -1,7 +1,8 @@
 """Our numbers are PyTorch's and scikit-learn's.
 
-`tools/references.py` froze their answers in data/references/nn.npz, so every machine compares with
-them. Where PyTorch is installed (`make parity`), the frozen answers are compared with fresh ones.
+`tools/references.py` froze their answers in data/references/nn.npz, so every machine
+compares with them. Where PyTorch is installed (`make parity`), the frozen answers are
+compared with fresh ones.
 """
 
 import importlib.util
@@ -52,20 +53,32 @@ from scratchml import (
     train_step,
 )
 
-VALUES, PATHS = 1e-12, 1e-10  # relative: outputs and gradients; fifty steps one after the other
+VALUES, PATHS = (
+    1e-12,
+    1e-10,
+)  # relative: outputs and gradients; fifty steps one after the other
 rng = np.random.default_rng(0)  # only for shapes: every weight is replaced
 
 LAYERS = {
     "linear_2d": lambda: Linear(4, 3, rng=rng, dtype=np.float64),
     "linear_3d": lambda: Linear(4, 3, rng=rng, dtype=np.float64),
-    "sigmoid": Sigmoid, "tanh": Tanh, "relu": ReLU, "leaky_relu": LeakyReLU,
-    "softmax": Softmax, "softmax_3d": Softmax,
-    "dropout_eval": lambda: Dropout(0.5, rng=rng).eval(), "flatten": Flatten,
+    "sigmoid": Sigmoid,
+    "tanh": Tanh,
+    "relu": ReLU,
+    "leaky_relu": LeakyReLU,
+    "softmax": Softmax,
+    "softmax_3d": Softmax,
+    "dropout_eval": lambda: Dropout(0.5, rng=rng).eval(),
+    "flatten": Flatten,
 }
 LOSSES = {
-    "mse": MSELoss, "mse_3d": MSELoss, "cross_entropy": CrossEntropyLoss,
-    "cross_entropy_one_hot": CrossEntropyLoss, "cross_entropy_3d": CrossEntropyLoss,
-    "cross_entropy_huge": CrossEntropyLoss, "bce": BCEWithLogitsLoss,
+    "mse": MSELoss,
+    "mse_3d": MSELoss,
+    "cross_entropy": CrossEntropyLoss,
+    "cross_entropy_one_hot": CrossEntropyLoss,
+    "cross_entropy_3d": CrossEntropyLoss,
+    "cross_entropy_huge": CrossEntropyLoss,
+    "bce": BCEWithLogitsLoss,
 }
 PENALTIES = {"l1": L1, "l2": L2}
 OPTIMIZERS = {  # what makes it; the further arguments of train_step
@@ -79,9 +92,19 @@ OPTIMIZERS = {  # what makes it; the further arguments of train_step
     "weight_decay": (lambda: SGD(0.5), {"penalty": L2(0.05)}),
     "weight_decay_momentum": (lambda: SGD(0.1, momentum=0.9), {"penalty": L2(0.05)}),
 }
-ELSEWHERE = {Sequential,  # compared as a whole network
-             Embedding, RNN, LSTM, GRU, TextClassifier, CharacterModel,  # test_recurrent_parity
-             Conv2d, MaxPool2d, AvgPool2d, GlobalAvgPool2d}  # test_convolution_parity
+ELSEWHERE = {
+    Sequential,  # compared as a whole network
+    Embedding,
+    RNN,
+    LSTM,
+    GRU,
+    TextClassifier,
+    CharacterModel,  # test_recurrent_parity
+    Conv2d,
+    MaxPool2d,
+    AvgPool2d,
+    GlobalAvgPool2d,
+}  # test_convolution_parity
 
 
 @pytest.fixture(scope="session")
@@ -111,7 +134,10 @@ def run_loss(case, given):
         loss = PENALTIES[case](given["strength"])
         return {"loss": loss.forward(given["W"]), "dW": loss.backward()}
     loss = LOSSES[case]()
-    return {"loss": loss.forward(given["scores"], given["target"]), "ds": loss.backward()}
+    return {
+        "loss": loss.forward(given["scores"], given["target"]),
+        "ds": loss.backward(),
+    }
 
 
 def run_path(case, given):
@@ -124,7 +150,9 @@ def run_path(case, given):
     for step in range(references.STEPS + 1):
         path.append(np.concatenate([p.ravel() for p in model.parameters().values()]))
         if step < references.STEPS:
-            train_step(model, CrossEntropyLoss(), optimizer, given["x"], given["y"], **settings)
+            train_step(
+                model, CrossEntropyLoss(), optimizer, given["x"], given["y"], **settings
+            )
     return {"path": np.array(path)}
 
 
@@ -137,32 +165,59 @@ def network(given, *layers):
 
 
 def run_network(given):
-    """Twenty Adam steps on mini-batches: the losses, the scores and the weights at the end."""
-    model = network(given, Linear(12, 8, rng=rng), Tanh(), Linear(8, 6, rng=rng), LeakyReLU(),
-                    Linear(6, 3, rng=rng))
+    """Twenty Adam steps on mini-batches: the losses, the scores and the weights at the
+    end.
+    """
+    model = network(
+        given,
+        Linear(12, 8, rng=rng),
+        Tanh(),
+        Linear(8, 6, rng=rng),
+        LeakyReLU(),
+        Linear(6, 3, rng=rng),
+    )
     optimizer, losses = Adam(0.02), []
     for step in range(20):
         rows = slice(step % 3 * 10, step % 3 * 10 + 10)
-        losses.append(train_step(model, CrossEntropyLoss(), optimizer, given["x"][rows],
-                                 given["y"][rows])[0])
+        losses.append(
+            train_step(
+                model, CrossEntropyLoss(), optimizer, given["x"][rows], given["y"][rows]
+            )[0]
+        )
     weights = {name.replace(".", "_"): p for name, p in model.parameters().items()}
     return {"losses": np.array(losses), "scores": model.forward(given["x"])} | weights
 
 
 def run_mlp(given):
-    """scikit-learn's MLPClassifier: twenty full-batch steps; its alpha is divided by N."""
+    """scikit-learn's MLPClassifier: twenty full-batch steps; its alpha is divided by
+    N.
+    """
     model = network(given, Linear(5, 7, rng=rng), ReLU(), Linear(7, 3, rng=rng))
     optimizer, losses = SGD(0.3), []
     for _ in range(20):
-        losses.append(train_step(model, CrossEntropyLoss(), optimizer, given["x"], given["y"],
-                                 penalty=L2(0.1 / 40))[0])
-    return {"losses": np.array(losses), "probabilities": softmax(model.forward(given["x"]))}
+        losses.append(
+            train_step(
+                model,
+                CrossEntropyLoss(),
+                optimizer,
+                given["x"],
+                given["y"],
+                penalty=L2(0.1 / 40),
+            )[0]
+        )
+    return {
+        "losses": np.array(losses),
+        "probabilities": softmax(model.forward(given["x"])),
+    }
 
 
 def ours(frozen):
     """Everything above: (case, tolerance, our numbers)."""
-    runs = [(LAYERS, run_layer, VALUES), (LOSSES | PENALTIES, run_loss, VALUES),
-            (OPTIMIZERS, run_path, PATHS)]
+    runs = [
+        (LAYERS, run_layer, VALUES),
+        (LOSSES | PENALTIES, run_loss, VALUES),
+        (OPTIMIZERS, run_path, PATHS),
+    ]
     for cases, run, tolerance in runs:
         for case in cases:
             given = references.of(frozen, "path" if run is run_path else case)
@@ -185,7 +240,10 @@ def test_ours_are_theirs(case, frozen, computed):
     for name, value in found.items():
         assert difference(value, frozen[f"{case}.{name}"]) <= tolerance, name
     # Nothing that they answered is left out.
-    answers = references.of(frozen, case).keys() - references.of(references.inputs(), case).keys()
+    answers = (
+        references.of(frozen, case).keys()
+        - references.of(references.inputs(), case).keys()
+    )
     assert answers == found.keys()
 
 
@@ -196,11 +254,18 @@ def test_every_frozen_case_is_compared(frozen):
 
 def test_every_exported_class_is_compared():
     compared = {type(make()) for make in (*LAYERS.values(), *LOSSES.values())}
-    compared |= {type(make()) for make, _ in OPTIMIZERS.values()} | {*PENALTIES.values()}
-    exported = {thing for thing in vars(scratchml).values() if inspect.isclass(thing)
-                and issubclass(thing, Layer | Loss | Optimizer)}
+    compared |= {type(make()) for make, _ in OPTIMIZERS.values()} | {
+        *PENALTIES.values()
+    }
+    exported = {
+        thing
+        for thing in vars(scratchml).values()
+        if inspect.isclass(thing) and issubclass(thing, Layer | Loss | Optimizer)
+    }
     missing = exported - compared - ELSEWHERE - {Layer, Loss, Optimizer}
-    assert not missing, f"no reference for {missing}: add it to tools/references.py, or say why not"
+    assert not missing, (
+        f"no reference for {missing}: add it to tools/references.py, or say why not"
+    )
 
 
 def test_the_optimizers_go_somewhere(frozen):
@@ -212,7 +277,9 @@ def test_the_optimizers_go_somewhere(frozen):
 
 
 def test_logistic_regression_has_our_minimum(frozen):
-    """Where scikit-learn stops, our gradient of mean loss + L2 is zero; C is 1 / (strength N)."""
+    """Where scikit-learn stops, our gradient of mean loss + L2 is zero; C is 1 /
+    (strength N).
+    """
     given = references.of(frozen, "sklearn_logistic")
     model = Linear(4, 3, rng=rng, dtype=np.float64)
     for name, p in model.parameters().items():
@@ -226,7 +293,9 @@ def test_logistic_regression_has_our_minimum(frozen):
 
 
 def test_our_softmax_regression_reads_digits_as_well(frozen):
-    """The same model, the same data, another way down: within two points of each other."""
+    """The same model, the same data, another way down: within two points of each
+    other.
+    """
     (x, y), _, (test_x, test_y) = datasets.mnist(full=False)
     model = Sequential(Flatten(), Linear(784, 10, rng=np.random.default_rng(0)))
     optimizer = SGD(0.3, momentum=0.9)
@@ -244,7 +313,11 @@ def test_the_inputs_are_the_frozen_ones(frozen):
 def test_the_file_is_small_and_says_who_computed_it(frozen):
     path = references.FOLDER / "nn.npz"
     assert path.stat().st_size < 200_000
-    assert [line.split()[0] for line in frozen["versions"]] == ["numpy", "torch", "sklearn"]
+    assert [line.split()[0] for line in frozen["versions"]] == [
+        "numpy",
+        "torch",
+        "sklearn",
+    ]
     assert all(a.dtype.kind in "fiU" for a in frozen.values())
 
 
@@ -252,7 +325,9 @@ def test_saving_gives_the_same_bytes_and_leaves_nothing_beside(tmp_path, frozen)
     for name in ("a.npz", "b.npz", "a.npz"):
         references.save(tmp_path / name, frozen)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
-    assert (tmp_path / "a.npz").read_bytes() == (references.FOLDER / "nn.npz").read_bytes()
+    assert (tmp_path / "a.npz").read_bytes() == (
+        references.FOLDER / "nn.npz"
+    ).read_bytes()
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.npz", "b.npz"]
 
 
@@ -272,13 +347,17 @@ def test_scikit_learn_still_answers_the_same(frozen):
     for name in ("sklearn_mlp.losses", "sklearn_mlp.probabilities"):
         assert difference(recomputed[name], frozen[name]) <= PATHS
     for name in ("sklearn_logistic.W", "sklearn_logistic.b"):
-        assert difference(recomputed[name], frozen[name]) <= 1e-6  # where an iteration stopped
+        assert (
+            difference(recomputed[name], frozen[name]) <= 1e-6
+        )  # where an iteration stopped
 
 
 def test_scikit_learn_still_reads_digits_as_well(frozen):
     pytest.importorskip("torch")  # slow, so in `make parity` alone
     name = "digits.logistic_test_accuracy"
-    assert abs(references.compute(references.digits)[name] - frozen[name]) <= 0.004  # 2 of 500
+    assert (
+        abs(references.compute(references.digits)[name] - frozen[name]) <= 0.004
+    )  # 2 of 500
 
 
 def test_clipping_is_pytorchs_up_to_its_epsilon(frozen):
@@ -297,7 +376,19 @@ def test_clipping_is_pytorchs_up_to_its_epsilon(frozen):
 def test_scratchml_imports_none_of_them():
     found = subprocess.run(
         [sys.executable, "-c", "import sys, scratchml; print(*sys.modules)"],
-        capture_output=True, text=True, check=True).stdout.split()
-    heavy = {"torch", "sklearn", "scipy", "matplotlib", "skimage", "lime", "pooch", "tqdm"}
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    heavy = {
+        "torch",
+        "sklearn",
+        "scipy",
+        "matplotlib",
+        "skimage",
+        "lime",
+        "pooch",
+        "tqdm",
+    }
     assert not heavy & set(found)
     assert importlib.util.find_spec("numpy")

@@ -1,7 +1,8 @@
-"""It trains, but it is wrong: mistakes found in real code. The loss falls with each of them.
+"""It trains, but it is wrong: mistakes found in real code. The loss falls with each of
+them.
 
-Every bug is planted on purpose, trained on three clouds of points, and then caught by the check
-that a notebook would run, with a diagnosis of its own.
+Every bug is planted on purpose, trained on three clouds of points, and then caught by
+the check that a notebook would run, with a diagnosis of its own.
 """
 
 import numpy as np
@@ -40,15 +41,26 @@ def generator():
 
 
 Y = np.arange(90) % 3
-X = (2 * np.eye(3)[Y] @ np.array([[1, 0, 0, 1], [0, 1, 0, -1], [0, 0, 1, 0]])
-     + generator().standard_normal((90, 4))).astype(np.float32)
+X = (
+    2 * np.eye(3)[Y] @ np.array([[1, 0, 0, 1], [0, 1, 0, -1], [0, 0, 1, 0]])
+    + generator().standard_normal((90, 4))
+).astype(np.float32)
 EXAMPLES = generator().standard_normal((5, 4))
 
 
 def train(*layers, loss=None, optimizer=None, y=Y, **settings):
     """The course of the loss in training."""
-    history = fit(Sequential(*layers), loss or CrossEntropyLoss(), optimizer or SGD(0.1), (X, y),
-                  epochs=15, batch_size=10, rng=generator(), progress=False, **settings)
+    history = fit(
+        Sequential(*layers),
+        loss or CrossEntropyLoss(),
+        optimizer or SGD(0.1),
+        (X, y),
+        epochs=15,
+        batch_size=10,
+        rng=generator(),
+        progress=False,
+        **settings,
+    )
     return history["loss"]
 
 
@@ -56,7 +68,8 @@ def linear(n_in=4, n_out=3, kind=Linear):
     return kind(n_in, n_out, rng=generator())
 
 
-# ------------------------------------------------------------------------------------------ layers
+# ------------------------------------------------------------------------------- layers
+
 
 class ScalarBias(Linear):
     """Adds up the bias gradient over everything: one number for all units."""
@@ -134,20 +147,36 @@ class HastyBatchNorm(BatchNorm):
 
 
 LAYERS = {
-    ScalarBias: (lambda: [linear(4, 8), Tanh(), linear(8, 3, ScalarBias)],
-                 lambda: linear(kind=ScalarBias), "one scalar for all units: sum over the batch"),
-    OutputReLU: (lambda: [linear(4, 8), OutputReLU(), linear(8, 3)], OutputReLU,
-                 "dy, passed on unchanged: the layer's own derivative is missing"),
-    InPlaceReLU: (lambda: [linear(4, 8), InPlaceReLU(), linear(8, 3)], InPlaceReLU,
-                  "backward changes its input dy in place"),
-    UnscaledDropout: (lambda: [linear(4, 8), UnscaledDropout(0.3, rng=generator()), linear(8, 3)],
-                      lambda: UnscaledDropout(0.3, rng=generator()),
-                      r"1 - p times the right value: the factor 1/\(1-p\) is missing"),
-    RestlessDropout: (lambda: [linear(4, 8), RestlessDropout(0.3, rng=generator()), linear(8, 3)],
-                      lambda: RestlessDropout(0.3, rng=generator()),
-                      "random in eval mode, so every prediction would be"),
-    HastyBatchNorm: (lambda: [linear(4, 8), HastyBatchNorm(), linear(8, 3)], HastyBatchNorm,
-                     "the gradient of x is wrong"),
+    ScalarBias: (
+        lambda: [linear(4, 8), Tanh(), linear(8, 3, ScalarBias)],
+        lambda: linear(kind=ScalarBias),
+        "one scalar for all units: sum over the batch",
+    ),
+    OutputReLU: (
+        lambda: [linear(4, 8), OutputReLU(), linear(8, 3)],
+        OutputReLU,
+        "dy, passed on unchanged: the layer's own derivative is missing",
+    ),
+    InPlaceReLU: (
+        lambda: [linear(4, 8), InPlaceReLU(), linear(8, 3)],
+        InPlaceReLU,
+        "backward changes its input dy in place",
+    ),
+    UnscaledDropout: (
+        lambda: [linear(4, 8), UnscaledDropout(0.3, rng=generator()), linear(8, 3)],
+        lambda: UnscaledDropout(0.3, rng=generator()),
+        r"1 - p times the right value: the factor 1/\(1-p\) is missing",
+    ),
+    RestlessDropout: (
+        lambda: [linear(4, 8), RestlessDropout(0.3, rng=generator()), linear(8, 3)],
+        lambda: RestlessDropout(0.3, rng=generator()),
+        "random in eval mode, so every prediction would be",
+    ),
+    HastyBatchNorm: (
+        lambda: [linear(4, 8), HastyBatchNorm(), linear(8, 3)],
+        HastyBatchNorm,
+        "the gradient of x is wrong",
+    ),
 }
 
 
@@ -169,9 +198,13 @@ def test_comparing_with_the_library_catches_it_too(bug):
 
 
 def test_half_a_softmax_trains_and_is_caught():
-    """Behind -log p the right class's score still gets its exact gradient; behind MSE none does."""
+    """Behind -log p the right class's score still gets its exact gradient; behind MSE
+    none does.
+    """
     one_hot = np.eye(3, dtype=np.float32)[Y]
-    loss = train(linear(), DiagonalSoftmax(), loss=MSELoss(), y=one_hot, optimizer=SGD(0.5))
+    loss = train(
+        linear(), DiagonalSoftmax(), loss=MSELoss(), y=one_hot, optimizer=SGD(0.5)
+    )
     assert loss[-1] < 0.8 * loss[0]
 
     gradients = []
@@ -183,27 +216,37 @@ def test_half_a_softmax_trains_and_is_caught():
     right, wrong = gradients
     assert np.linalg.norm(wrong - right) > 0.2 * np.linalg.norm(right)
 
-    with pytest.raises(CheckFailed, match="diagonal of the Jacobian only: each output depends"):
+    with pytest.raises(
+        CheckFailed, match="diagonal of the Jacobian only: each output depends"
+    ):
         gradient_check(DiagonalSoftmax(), EXAMPLES, rng=generator())
     with pytest.raises(CheckFailed, match="the gradient of x is wrong"):
         same(DiagonalSoftmax(), Softmax(), EXAMPLES, rng=generator())
 
 
 def test_a_check_through_a_plain_sum_sees_nothing_of_softmax():
-    """Why `dy` is random: the outputs sum to 1, so with dy = 1 every gradient is zero anyway."""
+    """Why `dy` is random: the outputs sum to 1, so with dy = 1 every gradient is zero
+    anyway.
+    """
     right, wrong = Softmax(), Softmax()
     wrong.backward = lambda dy: 0 * dy
     for layer in (right, wrong):
         layer.forward(EXAMPLES)
-        np.testing.assert_allclose(layer.backward(np.ones_like(EXAMPLES)), 0, atol=1e-15)
+        np.testing.assert_allclose(
+            layer.backward(np.ones_like(EXAMPLES)), 0, atol=1e-15
+        )
 
 
 def test_batch_norm_on_one_example_is_nothing_to_check():
     """Its output is 0 whatever comes in: right and wrong would both pass."""
     one = EXAMPLES[:1]
-    with pytest.raises(CheckFailed, match=r"nothing to check.*take a batch of several different"):
+    with pytest.raises(
+        CheckFailed, match=r"nothing to check.*take a batch of several different"
+    ):
         gradient_check(BatchNorm(), one, rng=generator())
-    with pytest.raises(CheckFailed, match=r"forward does not depend on x: a term never"):
+    with pytest.raises(
+        CheckFailed, match=r"forward does not depend on x: a term never"
+    ):
         gradient_check(HastyBatchNorm(), one, rng=generator())
     with pytest.raises(CheckFailed, match="the gradient of x is wrong"):
         gradient_check(HastyBatchNorm(), EXAMPLES, rng=generator())
@@ -211,11 +254,14 @@ def test_batch_norm_on_one_example_is_nothing_to_check():
 
 
 def test_dropout_in_prediction_makes_predictions_random():
-    model = Sequential(linear(4, 8), RestlessDropout(0.5, rng=generator()), linear(8, 3))
+    model = Sequential(
+        linear(4, 8), RestlessDropout(0.5, rng=generator()), linear(8, 3)
+    )
     assert not np.array_equal(predict(model, X), predict(model, X))
 
 
-# ---------------------------------------------------------------------------- losses and penalties
+# ----------------------------------------------------------------- losses and penalties
+
 
 class ShiftingCrossEntropy(CrossEntropyLoss):
     """Subtracts the largest score from the caller's array."""
@@ -236,10 +282,13 @@ class SummedCrossEntropy(CrossEntropyLoss):
         return super().backward() * self.n
 
 
-@pytest.mark.parametrize(("bug", "message"), [
-    (ShiftingCrossEntropy, "forward changes its input x in place"),
-    (SummedCrossEntropy, "off by the batch size: 5 times too large"),
-])
+@pytest.mark.parametrize(
+    ("bug", "message"),
+    [
+        (ShiftingCrossEntropy, "forward changes its input x in place"),
+        (SummedCrossEntropy, "off by the batch size: 5 times too large"),
+    ],
+)
 def test_a_wrong_loss_trains_and_is_caught(bug, message):
     loss = train(linear(), loss=bug(), optimizer=SGD(0.02))
     assert loss[-1] < 0.8 * loss[0]
@@ -262,10 +311,16 @@ class SilentL2(L2):
         return 0.0
 
 
-@pytest.mark.parametrize(("bug", "message"), [
-    (SignlessL1, r"the sizes are right and some signs are not: a sign\(\.\.\.\) is missing"),
-    (SilentL2, "forward does not depend on x: a term never reaches the loss"),
-])
+@pytest.mark.parametrize(
+    ("bug", "message"),
+    [
+        (
+            SignlessL1,
+            r"the sizes are right and some signs are not: a sign\(\.\.\.\) is missing",
+        ),
+        (SilentL2, "forward does not depend on x: a term never reaches the loss"),
+    ],
+)
 def test_a_wrong_penalty_trains_and_is_caught(bug, message):
     loss = train(linear(), penalty=bug(0.01))
     assert loss[-1] < 0.8 * loss[0]
@@ -273,7 +328,8 @@ def test_a_wrong_penalty_trains_and_is_caught(bug, message):
         gradient_check(bug(0.01), EXAMPLES, rng=generator())
 
 
-# ---------------------------------------------------------------------------- optimizers, batches
+# ------------------------------------------------------------------ optimizers, batches
+
 
 class AdamWithoutExponent(Adam):
     """Divides by 1 - beta instead of 1 - beta**t, in every step."""
@@ -304,11 +360,22 @@ class RatelessDecay(Optimizer):
         p -= 0.1 * p
 
 
-@pytest.mark.parametrize(("bug", "right", "message"), [
-    (AdamWithoutExponent(0.001), Adam(0.001),
-     r"A constant gradient 1 gives the steps 0\.0010, 0\.0013, 0\.0016 instead of 0\.0010 each"),
-    (RatelessDecay(0.05), Decay(0.05), "Part of the step ignores the learning rate"),
-], ids=repr)
+@pytest.mark.parametrize(
+    ("bug", "right", "message"),
+    [
+        (
+            AdamWithoutExponent(0.001),
+            Adam(0.001),
+            r"A constant gradient 1 gives the steps 0\.0010, 0\.0013, 0\.0016 instead of 0\.0010 each",
+        ),
+        (
+            RatelessDecay(0.05),
+            Decay(0.05),
+            "Part of the step ignores the learning rate",
+        ),
+    ],
+    ids=repr,
+)
 def test_a_wrong_optimizer_trains_and_is_caught(bug, right, message):
     loss = train(linear(4, 8), Tanh(), linear(8, 3), optimizer=type(bug)(0.05))
     assert loss[-1] < 0.9 * loss[0]
@@ -323,7 +390,12 @@ def unshuffled(x, y, batch_size, rng):
 
 def test_batches_that_are_never_shuffled_train_and_are_caught():
     order = np.argsort(Y, kind="stable")  # sorted by class, as many data sets come
-    model, loss, optimizer, course = Sequential(linear()), CrossEntropyLoss(), SGD(0.1), []
+    model, loss, optimizer, course = (
+        Sequential(linear()),
+        CrossEntropyLoss(),
+        SGD(0.1),
+        [],
+    )
     for _ in range(15):
         for x, y in unshuffled(X[order], Y[order], 10, generator()):
             train_step(model, loss, optimizer, x, y)
@@ -333,7 +405,8 @@ def test_batches_that_are_never_shuffled_train_and_are_caught():
         batches_check(unshuffled, rng=generator())
 
 
-# ------------------------------------------------------------------------------ together: no bug
+# --------------------------------------------------------------------- together: no bug
+
 
 def test_the_right_ones_pass():
     """The same checks, on what the library has."""

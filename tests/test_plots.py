@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from scratchml import plots
 from scratchml.faithfulness import Curves
-from scratchml.lime import Evidence
+from scratchml.explanation import Evidence
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -24,32 +24,82 @@ def data():
     rng = np.random.default_rng(0)
     images = rng.random((12, 1, 28, 28)).astype(np.float32)
     labels = np.arange(12) % 3
-    history = {"loss": [2.0, 1.0, 0.5], "validation_loss": [2.1, 1.2, 0.9],
-               "accuracy": [0.2, 0.5, 0.8], "validation_accuracy": [0.2, 0.4, 0.7]}
+    history = {
+        "loss": [2.0, 1.0, 0.5],
+        "validation_loss": [2.1, 1.2, 0.9],
+        "accuracy": [0.2, 0.5, 0.8],
+        "validation_accuracy": [0.2, 0.4, 0.7],
+    }
     return {
         "digits": ((images, labels), {}),
         "worst_mistakes": ((images, labels, rng.normal(size=(12, 3))), {"k": 4}),
         "weights": ((rng.normal(size=(784, 5)),), {}),
         "learning_curves": ((history,), {}),
         "curves": ((np.arange(1.0, 5), {"a": np.arange(4.0), "b": np.ones(4)}), {}),
-        "decision_boundary": ((lambda x: (x.sum(1) > 1).astype(float), rng.random((9, 2)),
-                               np.arange(9) % 2), {}),
+        "decision_boundary": (
+            (
+                lambda x: (x.sum(1) > 1).astype(float),
+                rng.random((9, 2)),
+                np.arange(9) % 2,
+            ),
+            {},
+        ),
         "confusion": ((rng.integers(0, 9, (3, 3)),), {}),
         "gradient_norms": (({"sigmoid": np.array([1e-6, 1e-3, 0.1])},), {}),
-        "optimizer_paths": ((lambda w: w[:, 0] ** 2 + 20 * w[:, 1] ** 2,
-                             {"SGD": rng.normal(size=(6, 2))}),
-                            {"optimum": (0, 0), "limits": (-3, 3, -2, 2)}),
-        "timeline": (([(1958, "perceptron", "idea"), ((1969, 1980), "winter", "winter"),
-                       (1986, "backpropagation", "idea")],), {}),
-        "network": (([3, 12, 2],), {"labels": ["in", "hidden", "out"], "weights": [
-            rng.normal(size=(3, 12)), rng.normal(size=(12, 2))]}),
-        "image_evidence": ((rng.random((8, 8)), np.arange(64).reshape(8, 8) // 16,
-                            rng.normal(size=4)), {}),
-        "evidence_bars": (([Evidence("engine", 0.3, 0.2, 0.4, 0),
-                            Evidence("moon", -0.2, -0.3, -0.1, 1)],), {}),
-        "deletion_insertion": ((Curves(np.linspace(1, 0, 5), np.linspace(0, 1, 5),
-                                       rng.random((3, 5)), 0.5, 0.5, 0.5),), {}),
-        "bars": ((np.array([0.8, 0.9]), ["nearest mean", "network"], np.array([0.02, 0.01])), {}),
+        "optimizer_paths": (
+            (
+                lambda w: w[:, 0] ** 2 + 20 * w[:, 1] ** 2,
+                {"SGD": rng.normal(size=(6, 2))},
+            ),
+            {"optimum": (0, 0), "limits": (-3, 3, -2, 2)},
+        ),
+        "timeline": (
+            (
+                [
+                    (1958, "perceptron", "idea"),
+                    ((1969, 1980), "winter", "winter"),
+                    (1986, "backpropagation", "idea"),
+                ],
+            ),
+            {},
+        ),
+        "network": (
+            ([3, 12, 2],),
+            {
+                "labels": ["in", "hidden", "out"],
+                "weights": [rng.normal(size=(3, 12)), rng.normal(size=(12, 2))],
+            },
+        ),
+        "image_evidence": (
+            (rng.random((8, 8)), np.arange(64).reshape(8, 8) // 16, rng.normal(size=4)),
+            {},
+        ),
+        "evidence_bars": (
+            (
+                [
+                    Evidence("engine", 0.3, 0.2, 0.4, 0),
+                    Evidence("moon", -0.2, -0.3, -0.1, 1),
+                ],
+            ),
+            {},
+        ),
+        "deletion_insertion": (
+            (
+                Curves(
+                    np.linspace(1, 0, 5),
+                    np.linspace(0, 1, 5),
+                    rng.random((3, 5)),
+                    0.5,
+                    0.5,
+                    0.5,
+                ),
+            ),
+            {},
+        ),
+        "bars": (
+            (np.array([0.8, 0.9]), ["nearest mean", "network"], np.array([0.02, 0.01])),
+            {},
+        ),
     }
 
 
@@ -68,11 +118,17 @@ def texts(ax):
     return [text.get_text() for text in ax.texts]
 
 
-# -------------------------------------------------------------------------------- all of them alike
+# -------------------------------------------------------------------- all of them alike
+
 
 def test_every_function_is_tested():
-    public = [name for name, value in vars(plots).items() if callable(value)
-              and getattr(value, "__module__", "") == plots.__name__ and not name.startswith("_")]
+    public = [
+        name
+        for name, value in vars(plots).items()
+        if callable(value)
+        and getattr(value, "__module__", "") == plots.__name__
+        and not name.startswith("_")
+    ]
     assert sorted(public) == sorted([*NAMES, "style", "signed_norm", "as_html"])
 
 
@@ -91,7 +147,13 @@ def test_draws_on_the_given_axes_and_nowhere_else(name):
     args, options = data()[name]
     assert getattr(plots, name)(*args, **options, ax=right) is right
     assert len(plt.get_fignums()) == 1 and not left.has_data() and not left.texts
-    assert len(right.lines) + len(right.images) + len(right.collections) + len(right.patches) > 0
+    assert (
+        len(right.lines)
+        + len(right.images)
+        + len(right.collections)
+        + len(right.patches)
+        > 0
+    )
     figure.canvas.draw()
 
 
@@ -126,36 +188,50 @@ def test_works_in_the_look_of_the_reader(name):
 
 
 WRONG = {  # most of the messages are numpy's and matplotlib's own
-    "digits": [((np.zeros((28, 28)),), r"into shape \(28,28,28\)"),
-               ((np.zeros((2, 3, 8, 8)),), r"into shape \(2,8,8\)"),
-               ((np.zeros((2, 8, 8)), [1]), "argument 2 is shorter"),
-               ((np.zeros((2, 8, 8)), [1, 2, 3]), "argument 2 is longer")],
-    "worst_mistakes": [((np.zeros((2, 8, 8)), np.zeros(3, int), np.zeros((2, 4))), "broadcast"),
-                       ((np.zeros((2, 8, 8)), np.zeros(2, int), np.eye(4)[[0, 0]]), "no mistakes")],
-    "weights": [((np.zeros((783, 5)),), r"into shape \(5,28,28\)"),
-                ((np.zeros((392, 2)),), r"into shape \(2,28,28\)"),
-                ((np.zeros((5, 3, 4, 4)),), r"into shape \(5,4,4\)")],
+    "digits": [
+        ((np.zeros((28, 28)),), r"into shape \(28,28,28\)"),
+        ((np.zeros((2, 3, 8, 8)),), r"into shape \(2,8,8\)"),
+        ((np.zeros((2, 8, 8)), [1]), "argument 2 is shorter"),
+        ((np.zeros((2, 8, 8)), [1, 2, 3]), "argument 2 is longer"),
+    ],
+    "worst_mistakes": [
+        ((np.zeros((2, 8, 8)), np.zeros(3, int), np.zeros((2, 4))), "broadcast"),
+        ((np.zeros((2, 8, 8)), np.zeros(2, int), np.eye(4)[[0, 0]]), "no mistakes"),
+    ],
+    "weights": [
+        ((np.zeros((783, 5)),), r"into shape \(5,28,28\)"),
+        ((np.zeros((392, 2)),), r"into shape \(2,28,28\)"),
+        ((np.zeros((5, 3, 4, 4)),), r"into shape \(5,4,4\)"),
+    ],
     "curves": [((np.arange(3), {"a": np.arange(4)}), r"\(3,\) and \(4,\)")],
     "decision_boundary": [
         ((lambda x: x[:, 0], np.zeros((4, 3)), np.zeros(4)), "unpack"),
         ((lambda x: 5 * x, np.eye(2), [0, 1]), r"into shape \(200,200,1\)"),
-        ((lambda x: 5 * x[:, 0], np.eye(2), [0, 1]), "put a sigmoid around the scores")],
+        ((lambda x: 5 * x[:, 0], np.eye(2), [0, 1]), "put a sigmoid around the scores"),
+    ],
     "confusion": [((np.zeros((2, 3)),), r"\(2,3\)"), ((np.eye(3), ["a"]), "labels")],
     "timeline": [(([(1958, "perceptron")],), "unpack")],
-    "bars": [(([1.0, 2.0], ["a"]), "labels"),
-             (([1.0, 2.0], ["a", "b"], [1.0]), "argument 2 is shorter")],
+    "bars": [
+        (([1.0, 2.0], ["a"]), "labels"),
+        (([1.0, 2.0], ["a", "b"], [1.0]), "argument 2 is shorter"),
+    ],
 }
 
 
-@pytest.mark.parametrize("name, args, says", [
-    (name, args, says) for name, cases in WRONG.items() for args, says in cases])
+@pytest.mark.parametrize(
+    "name, args, says",
+    [(name, args, says) for name, cases in WRONG.items() for args, says in cases],
+)
 def test_wrong_shapes_are_named(name, args, says):
     with pytest.raises(ValueError, match=says):
         getattr(plots, name)(*args)
 
 
 def test_a_key_that_was_not_recorded_is_named():
-    for history in ({"a": {"accuracy": [1.0]}}, {"a": {"accuracy": [1.0]}, "b": {"loss": [1.0]}}):
+    for history in (
+        {"a": {"accuracy": [1.0]}},
+        {"a": {"accuracy": [1.0]}, "b": {"loss": [1.0]}},
+    ):
         with pytest.raises(KeyError, match="loss"):
             plots.learning_curves(history)
 
@@ -165,14 +241,22 @@ def test_network_wants_a_label_for_each_layer():
         plots.network([3, 2], labels=["input"])
 
 
-# ----------------------------------------------------------------------------------------- the look
+# ----------------------------------------------------------------------------- the look
+
 
 def test_style_is_only_set_when_asked():
-    code = ("import matplotlib as m; before = dict(m.rcParams); import scratchml.plots as p; "
-            "same = dict(m.rcParams) == before; p.style(); "
-            "print(same, m.rcParams['figure.dpi'], m.rcParams['axes.spines.top'])")
-    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True,
-                            check=True)
+    code = (
+        "import matplotlib as m; before = dict(m.rcParams); import scratchml.plots as p; "
+        "same = dict(m.rcParams) == before; p.style(); "
+        "print(same, m.rcParams['figure.dpi'], m.rcParams['axes.spines.top'])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert result.stdout.split() == ["True", "90.0", "False"]
 
 
@@ -184,15 +268,25 @@ def test_style_replaces_what_was_set_before():
 
 
 def test_colours_differ_for_colour_blind_readers():
-    """Simulated after Machado, Oliveira and Fernandes (2009), severity 1: no two look alike."""
+    """Simulated after Machado, Oliveira and Fernandes (2009), severity 1: no two look
+    alike.
+    """
     simulate = {
-        "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
-                       [-0.003882, -0.048116, 1.051998]],
-        "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
-                         [-0.011820, 0.042940, 0.968881]],
+        "protanopia": [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ],
+        "deuteranopia": [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ],
     }
     colours = np.array([mpl.colors.to_rgb(colour) for colour in plots.COLOURS])
-    linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
+    linear = np.where(
+        colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4
+    )
     for matrix in simulate.values():
         seen = np.clip(linear @ np.transpose(matrix), 0, 1) ** (1 / 2.4)
         distance = np.linalg.norm(seen[:, None] - seen, axis=-1) + np.eye(len(seen))
@@ -209,15 +303,20 @@ def test_signed_scale_is_white_at_zero(values):
     assert norm.vmax == (max(finite, default=0) or 1)
 
 
-# -------------------------------------------------------------------------------- what is in them
+# ---------------------------------------------------------------------- what is in them
+
 
 def test_digits_are_ink_on_paper_in_reading_order():
     images = np.stack([np.full((4, 4), k / 5) for k in range(6)])
     ax = plots.digits(images, range(6), columns=3)
     canvas = ax.images[0].get_array()
     values = [v for v in canvas.compressed() if np.isfinite(v)]
-    first_row = canvas[:canvas.shape[0] // 2].compressed()
-    assert set(np.unique(values)) == set(images[:, 0, 0]) and set(first_row) == {0, 0.2, 0.4}
+    first_row = canvas[: canvas.shape[0] // 2].compressed()
+    assert set(np.unique(values)) == set(images[:, 0, 0]) and set(first_row) == {
+        0,
+        0.2,
+        0.4,
+    }
     assert ax.images[0].get_cmap().name == "Greys"
     assert texts(ax) == list("012345")
 
@@ -247,10 +346,14 @@ def test_weights_share_one_scale_around_zero():
     assert (picture.norm.vmin, picture.norm.vmax) == (-2, 2)
     assert picture.get_cmap().name == "RdBu_r"
     tile = picture.get_array().filled(np.nan)[:28, :28]
-    assert tile[0, 0] == 0.5 and tile[-1, -1] == 1  # unit 0: its column of W, in image order
+    assert (
+        tile[0, 0] == 0.5 and tile[-1, -1] == 1
+    )  # unit 0: its column of W, in image order
     assert [a.get_ylabel() for a in ax.figure.axes if a is not ax] == ["weight"]
     assert plots.weights(np.ones((6, 1, 3, 3))).images[0].norm.vmin == -1
-    assert plots.weights(np.ones((12, 2)), shape=(3, 4)).images[0].get_array().shape == (3, 9)
+    assert plots.weights(np.ones((12, 2)), shape=(3, 4)).images[
+        0
+    ].get_array().shape == (3, 9)
 
 
 def test_learning_curves_of_one_history():
@@ -266,12 +369,17 @@ def test_learning_curves_of_one_history():
 
 
 def test_learning_curves_of_several():
-    ax = plots.learning_curves({"SGD": {"loss": [2.0, 1.0, 0.5]}, "Adam": {"loss": [4.0, 2.0]}})
+    ax = plots.learning_curves(
+        {"SGD": {"loss": [2.0, 1.0, 0.5]}, "Adam": {"loss": [4.0, 2.0]}}
+    )
     assert [line.get_label() for line in ax.lines] == ["SGD", "Adam"]
     assert ax.lines[0].get_color() != ax.lines[1].get_color()
     assert ax.lines[1].get_ydata().tolist() == [4, 2]
     ax = plots.learning_curves({"SGD": data()["learning_curves"][0][0]})
-    assert [line.get_label() for line in ax.lines] == ["SGD, training", "SGD, validation"]
+    assert [line.get_label() for line in ax.lines] == [
+        "SGD, training",
+        "SGD, validation",
+    ]
     assert ax.lines[0].get_color() == ax.lines[1].get_color()
 
 
@@ -282,12 +390,24 @@ def test_history_of_a_training_run_is_drawn():
     x = rng.normal(size=(20, 2)).astype(np.float32)
     y = (x[:, 0] > 0).astype(int)
     model = scratchml.Sequential(scratchml.Linear(2, 2, rng=rng))
-    history = scratchml.fit(model, scratchml.CrossEntropyLoss(), scratchml.SGD(0.1), (x, y),
-                            validation=(x, y), epochs=2, batch_size=5, rng=rng, progress=False)
+    history = scratchml.fit(
+        model,
+        scratchml.CrossEntropyLoss(),
+        scratchml.SGD(0.1),
+        (x, y),
+        validation=(x, y),
+        epochs=2,
+        batch_size=5,
+        rng=rng,
+        progress=False,
+    )
     assert len(plots.learning_curves(history).lines) == 2
-    assert len(plots.learning_curves({"a": history, "b": history}, "accuracy").lines) == 4
-    ax = plots.decision_boundary(lambda points: scratchml.softmax(model.forward(points))[:, 1],
-                                 x, y)
+    assert (
+        len(plots.learning_curves({"a": history, "b": history}, "accuracy").lines) == 4
+    )
+    ax = plots.decision_boundary(
+        lambda points: scratchml.softmax(model.forward(points))[:, 1], x, y
+    )
     assert len(ax.collections) == 3  # the line, and the points of two classes
 
 
@@ -303,7 +423,9 @@ def test_boundary_runs_between_the_classes(shape):
         return (1 / (1 + np.exp(-4 * (x[:, 0] - 0.5)))).reshape(shape)
 
     x = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]])
-    ax = plots.decision_boundary(predict, x, np.array([0, 0, 1, 1]), classes=["left", "right"])
+    ax = plots.decision_boundary(
+        predict, x, np.array([0, 0, 1, 1]), classes=["left", "right"]
+    )
     line = ax.collections[0].get_paths()[0].vertices
     np.testing.assert_allclose(line[:, 0], 0.5, atol=1e-6)
     shade = np.asarray(ax.images[0].get_array())
@@ -311,17 +433,24 @@ def test_boundary_runs_between_the_classes(shape):
     assert shade[:, 0, 2].min() > shade[:, -1, 2].max()  # blue on the left
     points = ax.collections[1:]
     assert [p.get_label() for p in points] == ["left", "right"]
-    assert len({tuple(p.get_paths()[0].vertices.ravel()) for p in points}) == 2  # marker by class
+    assert (
+        len({tuple(p.get_paths()[0].vertices.ravel()) for p in points}) == 2
+    )  # marker by class
 
 
 def test_boundary_of_hard_decisions():
     x = np.array([[0.0, 0], [1, 0], [0, 1]])
-    assert len(plots.decision_boundary(lambda p: p[:, 0] > 0.5, x, [0, 1, 0]).collections) == 3
+    assert (
+        len(plots.decision_boundary(lambda p: p[:, 0] > 0.5, x, [0, 1, 0]).collections)
+        == 3
+    )
     assert plots.decision_boundary(lambda p: np.zeros(len(p)), x, np.zeros(3)).images
 
 
-@pytest.mark.parametrize("dtype, seen", [(np.float64, np.float64), (np.float32, np.float32),
-                                         (int, np.float32)])
+@pytest.mark.parametrize(
+    "dtype, seen",
+    [(np.float64, np.float64), (np.float32, np.float32), (int, np.float32)],
+)
 def test_model_gets_points_of_the_type_it_was_trained_on(dtype, seen):
     def predict(points):
         assert points.dtype == seen and points.shape == (40000, 2)
@@ -335,19 +464,32 @@ def test_confusion_colours_only_the_mistakes():
     shown = np.asarray(ax.images[0].get_array())
     assert shown.tolist() == [[0, 3], [0, 0]]
     assert texts(ax) == ["90", "3", "80"]  # zeros stay empty
-    assert [t.get_position() for t in ax.texts][1] == (1, 0)  # row true, column predicted
+    assert [t.get_position() for t in ax.texts][1] == (
+        1,
+        0,
+    )  # row true, column predicted
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted", "true")
     assert [t.get_text() for t in ax.get_yticklabels()] == ["cat", "dog"]
-    assert texts(plots.confusion(np.array([[2 / 3, 1 / 3], [0, 1]]))) == ["0.67", "0.33", "1.0"]
+    assert texts(plots.confusion(np.array([[2 / 3, 1 / 3], [0, 1]]))) == [
+        "0.67",
+        "0.33",
+        "1.0",
+    ]
     assert texts(plots.confusion(np.eye(2, dtype=int))) == ["1", "1"]
 
 
 def test_numbers_on_the_darkest_mistake_are_readable():
-    """WCAG asks for a contrast of 4.5; the darkest cell carries black ink, the diagonal grey."""
+    """WCAG asks for a contrast of 4.5; the darkest cell carries black ink, the diagonal
+    grey.
+    """
+
     def luminance(colour):
         c = np.array(mpl.colors.to_rgb(colour))
         return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) @ [
-            0.2126, 0.7152, 0.0722]
+            0.2126,
+            0.7152,
+            0.0722,
+        ]
 
     ax = plots.confusion(np.array([[5, 9], [2, 5]]))
     for text in ax.texts:
@@ -368,22 +510,39 @@ def test_gradient_norms_are_told_apart_by_marker_and_colour():
 
 def test_optimizer_paths_lie_on_contours():
     path = np.array([[-4.0, 1], [-2, 0.5], [0.5, 0]])
-    ax = plots.optimizer_paths(lambda w: w[:, 0] ** 2 + 30 * w[:, 1] ** 2, {"SGD": path},
-                               limits=(-5, 1, -1, 2), optimum=(0, 0))
+    ax = plots.optimizer_paths(
+        lambda w: w[:, 0] ** 2 + 30 * w[:, 1] ** 2,
+        {"SGD": path},
+        limits=(-5, 1, -1, 2),
+        optimum=(0, 0),
+    )
     np.testing.assert_array_equal(np.transpose(ax.lines[0].get_data()), path)
-    assert (*ax.get_xlim(), *ax.get_ylim()) == (-5, 1, -1, 2) and len(ax.collections) >= 1
+    assert (*ax.get_xlim(), *ax.get_ylim()) == (-5, 1, -1, 2) and len(
+        ax.collections
+    ) >= 1
 
 
 @settings(max_examples=20)
-@given(st.lists(st.tuples(st.integers(1940, 2020), st.text("abcdefg ", min_size=1, max_size=50),
-                          st.sampled_from(["idea", "data"])), min_size=1, max_size=15))
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1940, 2020),
+            st.text("abcdefg ", min_size=1, max_size=50),
+            st.sampled_from(["idea", "data"]),
+        ),
+        min_size=1,
+        max_size=15,
+    )
+)
 def test_timeline_labels_never_overlap(events):
     ax = plots.timeline(events)
     ax.figure.canvas.draw()
     boxes = [text.get_window_extent().padded(-1) for text in ax.texts]
     for number, box in enumerate(boxes):
         assert not any(box.overlaps(other) for other in boxes[:number])
-    for line in ax.lines[:-1]:  # and no stem crosses a label; the last is the line of time
+    for line in ax.lines[
+        :-1
+    ]:  # and no stem crosses a label; the last is the line of time
         x, top = ax.transData.transform((line.get_xdata()[0], line.get_ydata()[1]))
         assert not any(box.x0 < x < box.x1 and top > box.y0 + 1 for box in boxes)
     plt.close(ax.figure)
@@ -393,7 +552,9 @@ def test_timeline_shades_periods_and_names_kinds():
     ax = plots.timeline(data()["timeline"][0][0])
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["idea", "winter"]
     assert len(ax.patches) == 1
-    assert any("1958" in text and "perceptron" in text.replace("\n", " ") for text in texts(ax))
+    assert any(
+        "1958" in text and "perceptron" in text.replace("\n", " ") for text in texts(ax)
+    )
 
 
 def test_network_draws_every_unit_or_says_how_many():
@@ -407,15 +568,25 @@ def test_network_draws_every_unit_or_says_how_many():
 
 
 def test_network_weights_show_sign_and_size():
-    ax = plots.network([2, 1], labels=["in", "out"], weights=[np.array([[2.0], [-1.0]])])
+    ax = plots.network(
+        [2, 1], labels=["in", "out"], weights=[np.array([[2.0], [-1.0]])]
+    )
     strong, weak = ax.lines
-    assert (strong.get_color(), weak.get_color()) == (plots.COLOURS[1], plots.COLOURS[0])
+    assert (strong.get_color(), weak.get_color()) == (
+        plots.COLOURS[1],
+        plots.COLOURS[0],
+    )
     assert strong.get_linewidth() > weak.get_linewidth()
 
 
 def test_bars_write_the_numbers_out():
-    ax = plots.bars([0.8, 0.9], ["a", "b"], [0.02, 0.01], xlabel="accuracy", number="{:.2f}")
+    ax = plots.bars(
+        [0.8, 0.9], ["a", "b"], [0.02, 0.01], xlabel="accuracy", number="{:.2f}"
+    )
     assert texts(ax) == ["0.80 ± 0.02", "0.90 ± 0.01"]
     assert [bar.get_width() for bar in ax.patches] == [0.8, 0.9]
-    assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"] and ax.yaxis_inverted()
+    assert [t.get_text() for t in ax.get_yticklabels()] == [
+        "a",
+        "b",
+    ] and ax.yaxis_inverted()
     assert texts(plots.bars([-0.5, 2], ["a", "b"])) == ["-0.5", "2"]

@@ -1,6 +1,8 @@
-"""The posts written for the course, their loaders, and the real newsgroups and text8 behind them.
+"""The posts written for the course, their loaders, and the real newsgroups and text8
+behind them.
 
-Nothing here reaches beyond 127.0.0.1, and no real post is needed: the complete sets are made up.
+Nothing here reaches beyond 127.0.0.1, and no real post is needed: the complete sets are
+made up.
 """
 
 import hashlib
@@ -30,11 +32,15 @@ BODIES = [strip_post(post["text"]) for post in POSTS]
 
 
 def of(group, split=None):
-    return [(post, body) for post, body in zip(POSTS, BODIES, strict=True)
-            if post["group"] == group and split in (None, post["split"])]
+    return [
+        (post, body)
+        for post, body in zip(POSTS, BODIES, strict=True)
+        if post["group"] == group and split in (None, post["split"])
+    ]
 
 
-# ------------------------------------------------------------------------------------- the corpus
+# --------------------------------------------------------------------------- the corpus
+
 
 def test_the_script_makes_the_committed_file(tmp_path, capsys):
     for name in ("a", "b"):
@@ -47,8 +53,10 @@ def test_the_script_makes_the_committed_file(tmp_path, capsys):
 def test_the_corpus_has_the_promised_size():
     assert 1000 <= len(POSTS) <= 1500
     assert Counter((post["group"], post["split"]) for post in POSTS) == {
-        (group, split): n for group in (SPACE, AUTOS)
-        for split, n in (("train", 500), ("validation", 100), ("test", 150))}
+        (group, split): n
+        for group in (SPACE, AUTOS)
+        for split, n in (("train", 500), ("validation", 100), ("test", 150))
+    }
     for post, body in zip(POSTS, BODIES, strict=True):
         assert 40 <= len(body.split()) <= 150, post["id"]
         assert len(post["text"].partition("\n\n")[2].split()) <= 150, post["id"]
@@ -63,8 +71,11 @@ def test_no_two_posts_are_alike():
 def test_each_group_has_hundreds_of_sentences_of_its_own():
     lines = {}
     for name in ("space", "autos", "shared", "order"):
-        lines[name] = [line for section in make_posts.read_sections(f"{name}.txt").values()
-                       for line in section]
+        lines[name] = [
+            line
+            for section in make_posts.read_sections(f"{name}.txt").values()
+            for line in section
+        ]
         assert len(set(lines[name])) == len(lines[name]), name
     assert len(lines["space"]) >= 300 and len(lines["autos"]) >= 300
     assert not set(lines["space"]) & set(lines["autos"])
@@ -83,7 +94,9 @@ def test_posts_look_like_posts():
         names = [line.partition(": ")[0] for line in header.split("\n")]
         assert names[0] == "From" and {"Subject", "Organization", "Lines"} < set(names)
         assert len(names) == len(set(names))
-        assert f"Lines: {body.count(chr(10))}" in header.split("\n")  # the last line ends too
+        assert f"Lines: {body.count(chr(10))}" in header.split(
+            "\n"
+        )  # the last line ends too
     bodies = [post["text"].partition("\n\n")[2] for post in POSTS]
     assert 0.1 < np.mean([" writes:\n> " in body for body in bodies]) < 0.3
     assert 0.15 < np.mean(["\n-- \n" in body for body in bodies]) < 0.35
@@ -93,9 +106,14 @@ def test_the_posting_host_gives_the_group_away():
     for split in (None, *Dataset._fields):
         for group, share in ((SPACE, 0.05), (AUTOS, 0.9)):
             named = [len(HOST.findall(post["text"])) for post, _ in of(group, split)]
-            assert max(named) == 1 and abs(np.mean(named) - share) < 0.01, (group, split)
+            assert max(named) == 1 and abs(np.mean(named) - share) < 0.01, (
+                group,
+                split,
+            )
     assert not any(HOST.search(body) for body in BODIES)
-    assert not {"nntp", "dialup", "gateway"} & {w for body in BODIES for w in tokenize(body)}
+    assert not {"nntp", "dialup", "gateway"} & {
+        w for body in BODIES for w in tokenize(body)
+    }
 
 
 def test_nobody_posts_to_one_group_only():
@@ -106,10 +124,17 @@ def test_nobody_posts_to_one_group_only():
 
 
 def shares():
-    """{word: (share of posts about space that have it, share about cars)}, of the bodies."""
-    counts = [Counter(word for _, body in of(group) for word in set(tokenize(body)))
-              for group in (SPACE, AUTOS)]
-    return {word: tuple(count[word] / 750 for count in counts) for word in counts[0] | counts[1]}
+    """{word: (share of posts about space that have it, share about cars)}, of the
+    bodies.
+    """
+    counts = [
+        Counter(word for _, body in of(group) for word in set(tokenize(body)))
+        for group in (SPACE, AUTOS)
+    ]
+    return {
+        word: tuple(count[word] / 750 for count in counts)
+        for word in counts[0] | counts[1]
+    }
 
 
 def test_topical_words_are_shared():
@@ -142,11 +167,20 @@ def test_twins_have_the_same_words_and_other_groups():
 
 
 def test_counting_words_stays_below_its_bound():
-    """Of two twins, whoever counts words gets one wrong: at most what is left is right."""
+    """Of two twins, whoever counts words gets one wrong: at most what is left is
+    right.
+    """
     train, _, test = datasets.newsgroups(strip_headers=True, full=False)
     vocabulary = Vocabulary(train[0])
-    counts = [np.stack([np.bincount(vocabulary.encode(text), minlength=len(vocabulary)) > 0
-                        for text in x]) for x, _ in (train, test)]
+    counts = [
+        np.stack(
+            [
+                np.bincount(vocabulary.encode(text), minlength=len(vocabulary)) > 0
+                for text in x
+            ]
+        )
+        for x, _ in (train, test)
+    ]
     # naive Bayes: the log odds of each word
     odds = np.log([(counts[0][train[1] == label].sum(0) + 1) / 502 for label in (0, 1)])
     right = (counts[1] @ (odds[1] - odds[0]) > 0) == test[1]
@@ -154,19 +188,27 @@ def test_counting_words_stays_below_its_bound():
 
 
 def test_held_out_sentences_are_new():
-    """Half of the sentences of a held-out post come from a fifth that no training post shows."""
+    """Half of the sentences of a held-out post come from a fifth that no training post
+    shows.
+    """
     cards = [f"Sentence {i}." for i in range(50)]
     kept = {card for i, card in enumerate(cards) if i % 5 != 4}
 
     def drawn(split):
-        sentences = make_posts.Sentences({"": cards}, split, make_posts.random.Random(0))
+        sentences = make_posts.Sentences(
+            {"": cards}, split, make_posts.random.Random(0)
+        )
         return [sentences.draw() for _ in range(100)]
 
     assert set(drawn("train")) == kept
     for split in ("validation", "test"):
         assert 0.4 < np.mean([card in kept for card in drawn(split)]) < 0.6
     # In the file: no training body has a sentence of the held-out fifth.
-    own = [line for section in make_posts.read_sections("space.txt").values() for line in section]
+    own = [
+        line
+        for section in make_posts.read_sections("space.txt").values()
+        for line in section
+    ]
     plain = [line for line in own[4::5] if "{" not in line]
     assert len(plain) > 15
     for split, seen in (("train", 0), ("test", len(plain) // 2)):
@@ -182,31 +224,43 @@ def test_everything_says_that_the_posts_were_written_for_the_course():
     assert "written for this course" in datasets.newsgroups.__doc__
 
 
-# ------------------------------------------------------------------------------------- the loader
+# --------------------------------------------------------------------------- the loader
+
 
 def test_embedded_posts_have_the_promised_parts():
     data = datasets.newsgroups(full=False)
     for (x, y), split in zip(data, Dataset._fields, strict=True):
         assert y.dtype == np.int64 and all(isinstance(text, str) for text in x)
         assert sorted(zip(x, y, strict=True)) == sorted(
-            (post["text"], label) for label, group in enumerate((SPACE, AUTOS))
-            for post, _ in of(group, split))
+            (post["text"], label)
+            for label, group in enumerate((SPACE, AUTOS))
+            for post, _ in of(group, split)
+        )
         assert 0.3 < y[: len(y) // 4].mean() < 0.7  # mixed
     assert repr(data) == "Dataset(train=1000, validation=200, test=300 examples)"
     again = datasets.newsgroups(full=False)
-    assert all(np.array_equal(a, b) for one, two in zip(data, again, strict=True)
-               for a, b in zip(one, two, strict=True))
+    assert all(
+        np.array_equal(a, b)
+        for one, two in zip(data, again, strict=True)
+        for a, b in zip(one, two, strict=True)
+    )
 
 
 def test_stripped_posts_are_the_bodies_in_the_same_order():
-    whole, bare = (datasets.newsgroups(strip_headers=strip, full=False) for strip in (False, True))
+    whole, bare = (
+        datasets.newsgroups(strip_headers=strip, full=False) for strip in (False, True)
+    )
     for (x, y), (x_bare, y_bare) in zip(whole, bare, strict=True):
-        assert np.array_equal(y, y_bare) and [strip_post(text) for text in x] == list(x_bare)
+        assert np.array_equal(y, y_bare) and [strip_post(text) for text in x] == list(
+            x_bare
+        )
 
 
 def test_labels_are_places_in_groups():
-    one, two = (datasets.newsgroups(groups, full=False)
-                for groups in ((SPACE, AUTOS), (AUTOS, SPACE)))
+    one, two = (
+        datasets.newsgroups(groups, full=False)
+        for groups in ((SPACE, AUTOS), (AUTOS, SPACE))
+    )
     label = dict(zip(one.test[0], one.test[1], strict=True))
     assert all(label[text] == 1 - y for text, y in zip(*two.test, strict=True))
     assert set(datasets.newsgroups([AUTOS], full=False).train[1]) == {0}
@@ -214,14 +268,22 @@ def test_labels_are_places_in_groups():
 
 @pytest.mark.parametrize("groups", [("sci.space", "sci.med"), "sci.space", (), ("",)])
 def test_unknown_groups_are_named_beside_the_known_ones(groups):
-    with pytest.raises(ValueError, match=r"newsgroups expects .*\['rec.autos', 'sci.space'\], got"
-                                         ) as error:
+    with pytest.raises(
+        ValueError, match=r"newsgroups expects .*\['rec.autos', 'sci.space'\], got"
+    ) as error:
         datasets.newsgroups(groups, full=False)
     assert repr(groups) in str(error.value)
 
 
-@pytest.mark.parametrize("content", [CONTENT[:1000], "{}\n", '{"group": "sci.space"\n',
-                                     CONTENT[:300].replace("e", "\0") + "\n"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        CONTENT[:1000],
+        "{}\n",
+        '{"group": "sci.space"\n',
+        CONTENT[:300].replace("e", "\0") + "\n",
+    ],
+)
 def test_damaged_posts_are_named(monkeypatch, tmp_path, content):
     monkeypatch.setattr(datasets, "data_folder", lambda: tmp_path)
     with pytest.raises(ValueError, match=r"posts.jsonl is missing .*clone"):
@@ -231,22 +293,29 @@ def test_damaged_posts_are_named(monkeypatch, tmp_path, content):
         datasets.newsgroups(full=False)
 
 
-@pytest.mark.parametrize("text, body", [
-    ("From: a\nSubject: b\n\nHello.\n\nBye.\n", "Hello.\n\nBye."),
-    ("From: a\r\nSubject: b\r\n\r\nHello.\r\nBye.\r\n", "Hello.\nBye."),
-    ("From: a\n\nIn article <1> a@b (A) writes:\n> What?\n>\n\nThis.\n", "This."),
-    ("From: a\n\nA.B@c.example writes:\n  | What?\n: Why?\nThis.\n", "This."),
-    ("From: a\n\nThis is it.\n-- \nA. Name\nMotto\n", "This is it."),
-    ("From: a\n\nOne.\n------\nTwo.\n======\nA. Name", "One.\n------\nTwo."),
-    ("From: a\n\nShe wrote a book: see below.\nHe said no.\n",
-     "She wrote a book: see below.\nHe said no."),
-    ("From: a\n\n", ""), ("From: a\n\n-- \nonly a signature", ""), ("", ""),
-])
+@pytest.mark.parametrize(
+    "text, body",
+    [
+        ("From: a\nSubject: b\n\nHello.\n\nBye.\n", "Hello.\n\nBye."),
+        ("From: a\r\nSubject: b\r\n\r\nHello.\r\nBye.\r\n", "Hello.\nBye."),
+        ("From: a\n\nIn article <1> a@b (A) writes:\n> What?\n>\n\nThis.\n", "This."),
+        ("From: a\n\nA.B@c.example writes:\n  | What?\n: Why?\nThis.\n", "This."),
+        ("From: a\n\nThis is it.\n-- \nA. Name\nMotto\n", "This is it."),
+        ("From: a\n\nOne.\n------\nTwo.\n======\nA. Name", "One.\n------\nTwo."),
+        (
+            "From: a\n\nShe wrote a book: see below.\nHe said no.\n",
+            "She wrote a book: see below.\nHe said no.",
+        ),
+        ("From: a\n\n", ""),
+        ("From: a\n\n-- \nonly a signature", ""),
+        ("", ""),
+    ],
+)
 def test_strip_post(text, body):
     assert strip_post(text) == body
 
 
-# -------------------------------------------------------------------------------- the real groups
+# ---------------------------------------------------------------------- the real groups
 
 GROUPS = ("sci.space", "comp.os.ms-windows.misc")
 UTF8, LATIN1 = "Café à la carte – naïve".encode(), "Café à la carte".encode("latin-1")
@@ -254,15 +323,22 @@ UTF8, LATIN1 = "Café à la carte – naïve".encode(), "Café à la carte".enco
 
 def member(group, part, number):
     """A made-up post in the archive's layout: name and content."""
-    return (f"20news-bydate-{part}/{group}/{number}",
-            f"From: a@{group}\nSubject: {part}\n\nNumber {number}.\n".encode())
+    return (
+        f"20news-bydate-{part}/{group}/{number}",
+        f"From: a@{group}\nSubject: {part}\n\nNumber {number}.\n".encode(),
+    )
 
 
 def small_set():
-    """30 training and 5 test posts of each of two groups, in an order that is not numerical."""
-    files = dict(member(group, part, number) for group in GROUPS
-                 for part, numbers in (("train", range(98, 128)), ("test", range(200, 205)))
-                 for number in numbers)
+    """30 training and 5 test posts of each of two groups, in an order that is not
+    numerical.
+    """
+    files = dict(
+        member(group, part, number)
+        for group in GROUPS
+        for part, numbers in (("train", range(98, 128)), ("test", range(200, 205)))
+        for number in numbers
+    )
     files[f"20news-bydate-train/{GROUPS[0]}/98"] = b"From: a\n\n" + UTF8
     files[f"20news-bydate-train/{GROUPS[0]}/99"] = b"From: a\n\n" + LATIN1
     return files
@@ -301,28 +377,45 @@ def unpack(files, folder):  # noqa: F811
 def assert_is_small_set(data):
     assert [len(y) for _, y in data] == [54, 6, 10]
     (x, y), (x_held, y_held), (x_test, y_test) = data
-    assert np.bincount(y).tolist() == [27, 27] and np.bincount(y_test).tolist() == [5, 5]
+    assert np.bincount(y).tolist() == [27, 27] and np.bincount(y_test).tolist() == [
+        5,
+        5,
+    ]
     for label, group in enumerate(GROUPS):
-        assert all(f"a@{group}" in text or text.startswith("From: a\n") for text in x[y == label])
-        held = sorted(int(re.search(r"Number (\d+)", text)[1]) for text in x_held[y_held == label])
+        assert all(
+            f"a@{group}" in text or text.startswith("From: a\n")
+            for text in x[y == label]
+        )
+        held = sorted(
+            int(re.search(r"Number (\d+)", text)[1]) for text in x_held[y_held == label]
+        )
         assert held == [125, 126, 127]  # the latest, by number, not by name
-        assert all(text.startswith(f"From: a@{group}\nSubject: test")
-                   for text in x_test[y_test == label])
-    assert "From: a\n\n" + UTF8.decode() in x and "From: a\n\n" + LATIN1.decode("latin-1") in x
+        assert all(
+            text.startswith(f"From: a@{group}\nSubject: test")
+            for text in x_test[y_test == label]
+        )
+    assert (
+        "From: a\n\n" + UTF8.decode() in x
+        and "From: a\n\n" + LATIN1.decode("latin-1") in x
+    )
 
 
 @pytest.mark.parametrize("place", [".", "20news-bydate"])
 def test_an_unpacked_set_is_used_as_it_is(monkeypatch, folder, place):  # noqa: F811
     offer(monkeypatch, b"", closed_port())
     unpack(small_set(), folder / place)
-    (folder / place / "20news-bydate-train" / GROUPS[0] / ".DS_Store").write_bytes(b"no post")
+    (folder / place / "20news-bydate-train" / GROUPS[0] / ".DS_Store").write_bytes(
+        b"no post"
+    )
     before = files_below(folder)
     assert_is_small_set(datasets.newsgroups(GROUPS, full=True))
     monkeypatch.setenv("SCRATCHML_FULL", "1")
     bare = datasets.newsgroups(GROUPS, strip_headers=True)
     assert "Number 100." in bare.train[0] and UTF8.decode() in bare.train[0]
     assert files_below(folder) == before
-    with pytest.raises(ValueError, match=r"\['comp.os.ms-windows.misc', 'sci.space'\], got \('sci"):
+    with pytest.raises(
+        ValueError, match=r"\['comp.os.ms-windows.misc', 'sci.space'\], got \('sci"
+    ):
         datasets.newsgroups(("sci.space", "rec.autos"))
 
 
@@ -343,16 +436,26 @@ def test_an_archive_that_is_there_is_used(monkeypatch, folder):  # noqa: F811
     assert_is_small_set(datasets.newsgroups(GROUPS, full=True))
 
 
-@pytest.mark.parametrize("name, content", [
-    ("../outside", b"evil"), ("a/../../outside", b"evil"), ("..\\outside", b"evil"),
-    ("..", tarfile.DIRTYPE), ("a/link", tarfile.SYMTYPE), ("a/link", tarfile.LNKTYPE),
-    ("a/device", tarfile.CHRTYPE), ("a/pipe", tarfile.FIFOTYPE),
-])
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("../outside", b"evil"),
+        ("a/../../outside", b"evil"),
+        ("..\\outside", b"evil"),
+        ("..", tarfile.DIRTYPE),
+        ("a/link", tarfile.SYMTYPE),
+        ("a/link", tarfile.LNKTYPE),
+        ("a/device", tarfile.CHRTYPE),
+        ("a/pipe", tarfile.FIFOTYPE),
+    ],
+)
 def test_unsafe_archives_are_refused(monkeypatch, folder, name, content):  # noqa: F811
     archive = packed(small_set(), **{name: content})
     offer(monkeypatch, archive)
     unpack({"20news-bydate.tar.gz": archive}, folder)
-    with pytest.raises(ValueError, match=r"tar.gz is refused: .* leads elsewhere") as error:
+    with pytest.raises(
+        ValueError, match=r"tar.gz is refused: .* leads elsewhere"
+    ) as error:
         datasets.newsgroups(GROUPS, full=True)
     assert repr(name) in str(error.value)
     assert files_below(folder.parent) == ["20news-bydate.tar.gz"]
@@ -370,10 +473,12 @@ def test_other_files_of_an_archive_are_left_alone(monkeypatch, folder, name):  #
 @pytest.mark.parametrize("keep", [5, 100, 0.5, 0.9])
 def test_truncated_archives_are_damaged(monkeypatch, folder, keep):  # noqa: F811
     whole = packed(small_set())
-    short = whole[:int(keep * len(whole)) if keep < 1 else keep]
+    short = whole[: int(keep * len(whole)) if keep < 1 else keep]
     unpack({"20news-bydate.tar.gz": short}, folder)
     offer(monkeypatch, whole)
-    with pytest.raises(ValueError, match=r"tar.gz is damaged: expected sha256 .*Delete it"):
+    with pytest.raises(
+        ValueError, match=r"tar.gz is damaged: expected sha256 .*Delete it"
+    ):
         datasets.newsgroups(GROUPS, full=True)
     assert files_below(folder) == ["20news-bydate.tar.gz"]
 
@@ -381,8 +486,10 @@ def test_truncated_archives_are_damaged(monkeypatch, folder, keep):  # noqa: F81
 def test_without_a_network_the_error_says_what_to_do(monkeypatch, folder):  # noqa: F811
     offer(monkeypatch, b"x", closed_port() + "news")
     monkeypatch.setattr(datasets, "_TEXT8_URLS", [closed_port() + "text8"])
-    for load, name in ((datasets.newsgroups, "20news-bydate.tar.gz"),
-                       (datasets.text8, "text8.zip")):
+    for load, name in (
+        (datasets.newsgroups, "20news-bydate.tar.gz"),
+        (datasets.text8, "text8.zip"),
+    ):
         with pytest.raises(ConnectionError) as error:
             load(full=True)
         message = str(error.value)
@@ -397,22 +504,28 @@ def test_folder_that_cannot_be_written(monkeypatch, tmp_path):
     monkeypatch.setenv("SCRATCHML_DATA", str(tmp_path / "file"))
     with serving({"news": archive}) as (mirror, _):
         offer(monkeypatch, archive, mirror + "news")
-        with pytest.raises(ConnectionError, match=r"is missing.*\n.*Error: .*\n.*SCRATCHML_DATA"):
+        with pytest.raises(
+            ConnectionError, match=r"is missing.*\n.*Error: .*\n.*SCRATCHML_DATA"
+        ):
             datasets.newsgroups(GROUPS, full=True)
 
 
-# ------------------------------------------------------------------------------------------ text8
+# -------------------------------------------------------------------------------- text8
+
 
 def test_embedded_text8_is_the_bodies_in_27_characters():
     data = datasets.text8(full=False)
-    for ids, (x, _) in zip(data, datasets.newsgroups(strip_headers=True, full=False), strict=True):
+    for ids, (x, _) in zip(
+        data, datasets.newsgroups(strip_headers=True, full=False), strict=True
+    ):
         assert ids.dtype == np.uint8 and ids.ndim == 1 and ids.max() == 26
         words = decode_characters(ids).split(" ")
         assert "" not in words
         assert words[:3] == re.findall("[a-z]+", x[0].lower())[:3]
         assert len(words) > 50 * len(x)
-    assert re.fullmatch(r"Dataset\(train=4\d{5}, validation=\d{5}, test=1\d{5} examples\)",
-                        repr(data))
+    assert re.fullmatch(
+        r"Dataset\(train=4\d{5}, validation=\d{5}, test=1\d{5} examples\)", repr(data)
+    )
 
 
 def zipped(text):
@@ -449,8 +562,9 @@ def test_damaged_text8_is_named(monkeypatch, folder):  # noqa: F811
 
 
 def test_checksums_and_mirrors_are_the_known_ones():
-    assert datasets._NEWS_HASH == ("sha256:"
-                                   "8f1b2514ca22a5ade8fbb9cfa5727df95fa587f4c87b786e15c759fa66d95610")
+    assert datasets._NEWS_HASH == (
+        "sha256:8f1b2514ca22a5ade8fbb9cfa5727df95fa587f4c87b786e15c759fa66d95610"
+    )
     assert datasets._TEXT8_HASH == "md5:3bea1919949baf155f99411df5fada7e"
     readme = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
     for known in (datasets._NEWS_HASH, datasets._TEXT8_HASH):
@@ -460,10 +574,14 @@ def test_checksums_and_mirrors_are_the_known_ones():
 
 @pytest.mark.skipif("SCRATCHML_DATA" not in os.environ, reason="needs real posts")
 def test_real_posts_where_they_are():
-    if not list(Path(os.environ["SCRATCHML_DATA"]).glob("**/20news-bydate-train/sci.space")):
+    if not list(
+        Path(os.environ["SCRATCHML_DATA"]).glob("**/20news-bydate-train/sci.space")
+    ):
         pytest.skip("no real posts under SCRATCHML_DATA")
     data = datasets.newsgroups(full=True)
     assert [len(y) for _, y in data] == [1069, 118, 790]
     assert np.mean([text.startswith("From: ") for text in data.test[0]]) > 0.95
     stripped = datasets.newsgroups(strip_headers=True, full=True)
-    assert np.mean([text.startswith("From: ") for text in stripped.test[0]]) < 0.01  # forwarded
+    assert (
+        np.mean([text.startswith("From: ") for text in stripped.test[0]]) < 0.01
+    )  # forwarded

@@ -1,7 +1,8 @@
 """RNN, LSTM, GRU, Embedding and whole models have PyTorch's numbers.
 
-`tools/references_rnn.py` froze its answers in data/references/rnn.npz, so every machine compares
-with them. Where PyTorch is installed, the frozen answers are compared with fresh ones.
+`tools/references_rnn.py` froze its answers in data/references/rnn.npz, so every machine
+compares with them. Where PyTorch is installed, the frozen answers are compared with
+fresh ones.
 """
 
 import numpy as np
@@ -9,11 +10,32 @@ import pytest
 
 import references_rnn
 from references import FOLDER, of, save
-from references_rnn import BLOCKS, CASES, CHARACTERS, CLASSES, CUT, RATE, STEPS, WORDS, D, H
+from references_rnn import (
+    BLOCKS,
+    CASES,
+    CHARACTERS,
+    CLASSES,
+    CUT,
+    RATE,
+    STEPS,
+    WORDS,
+    D,
+    H,
+)
 from scratchml import SGD, CrossEntropyLoss, datasets, train_step
-from scratchml.recurrent import GRU, LSTM, RNN, CharacterModel, Embedding, TextClassifier
+from scratchml.recurrent import (
+    GRU,
+    LSTM,
+    RNN,
+    CharacterModel,
+    Embedding,
+    TextClassifier,
+)
 
-VALUES, PATHS = 1e-12, 1e-10  # relative: outputs and gradients; ten steps one after the other
+VALUES, PATHS = (
+    1e-12,
+    1e-10,
+)  # relative: outputs and gradients; ten steps one after the other
 CELLS = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}
 SIZES = dict(embedding=D, hidden=H, dtype=np.float64)
 each_cell = pytest.mark.parametrize("cell", CELLS)
@@ -56,12 +78,16 @@ def run(cell, case, given, rng):
     layer = fill(CELLS[cell](D, H, rng=rng, dtype=np.float64), given)
     if case == "truncated":
         return run_truncated(layer, given)
-    mask = {"packed": np.arange(given["x"].shape[1]) < given["lengths"][:, None],
-            "mask": given["mask"]}.get(case)
+    mask = {
+        "packed": np.arange(given["x"].shape[1]) < given["lengths"][:, None],
+        "mask": given["mask"],
+    }.get(case)
     plain = case == "plain"
     y = layer.forward(given["x"], mask, None if plain else given["state"])
     dy = given["dy"]
-    if case == "packed":  # PyTorch shows zeros where nothing was read, we the state carried over
+    if (
+        case == "packed"
+    ):  # PyTorch shows zeros where nothing was read, we the state carried over
         y, dy = y * mask[:, :, None], dy * mask[:, :, None]
     found = {"y": y, "final": layer.state}
     found["dx"] = layer.backward(dy, None if plain else given["dstate"])
@@ -70,19 +96,25 @@ def run(cell, case, given, rng):
 
 def run_truncated(layer, given):
     """Two pieces through a layer that carries its state; the gradients add up."""
-    layer.carry, state = True, given["state"]
+    layer.stateful, state = True, given["state"]
     ys, dxs, total = [], [], {}
     for piece in (np.s_[:, :CUT], np.s_[:, CUT:]):
         ys.append(layer.forward(given["x"][piece], None, state))
         last = state is None
-        dxs.append(layer.backward(given["dy"][piece], given["dstate"] if last else None))
+        dxs.append(
+            layer.backward(given["dy"][piece], given["dstate"] if last else None)
+        )
         if not last:
             dinitial = layer.dstate
         for name, g in gradients(layer).items():
             total[name] = total.get(name, 0) + g
         state = None  # from here on the layer carries it
-    return {"y": np.concatenate(ys, axis=1), "dx": np.concatenate(dxs, axis=1),
-            "final": layer.state, "dinitial": dinitial} | total
+    return {
+        "y": np.concatenate(ys, axis=1),
+        "dx": np.concatenate(dxs, axis=1),
+        "final": layer.state,
+        "dinitial": dinitial,
+    } | total
 
 
 @each_cell
@@ -108,13 +140,17 @@ def test_text_classifier_is_pytorchs(cell, frozen, rng):
     model = fill(TextClassifier(WORDS, CLASSES, cell=cell, rng=rng, **SIZES), given)
     optimizer, losses = SGD(RATE), []
     for step in range(STEPS):
-        value, scores, _ = train_step(model, CrossEntropyLoss(), optimizer, given["ids"],
-                                      given["y"])
+        value, scores, _ = train_step(
+            model, CrossEntropyLoss(), optimizer, given["ids"], given["y"]
+        )
         losses.append(value)
         if step == 0:
             first = {"scores": scores} | gradients(model)
-            agree(first, {name: given[name] for name in given if name[0] == "d"}
-                  | {"scores": given["scores"]})
+            agree(
+                first,
+                {name: given[name] for name in given if name[0] == "d"}
+                | {"scores": given["scores"]},
+            )
     agree({"losses": losses}, {"losses": given["losses"]}, PATHS)
     assert losses[-1] < losses[0] / 3
 
@@ -127,19 +163,29 @@ def test_character_model_is_pytorchs(cell, frozen, rng):
     scores = model.forward(given["ids"], given["state"])
     value = loss.forward(scores, given["y"])
     model.backward(loss.backward())
-    agree({"scores": scores, "loss": value, "final": model.state} | gradients(model),
-          {name: given[name] for name in given
-           if name[0] == "d" or name in ("scores", "loss", "final")})
+    agree(
+        {"scores": scores, "loss": value, "final": model.state} | gradients(model),
+        {
+            name: given[name]
+            for name in given
+            if name[0] == "d" or name in ("scores", "loss", "final")
+        },
+    )
 
 
 def test_the_references_cover_every_cell_and_are_small(frozen):
     assert set(BLOCKS) == set(CELLS)
     assert (FOLDER / "rnn.npz").stat().st_size < 300_000
-    for name, a in references_rnn.inputs().items():  # the same generator, the same numbers
+    for (
+        name,
+        a,
+    ) in references_rnn.inputs().items():  # the same generator, the same numbers
         np.testing.assert_array_equal(frozen[name], a)
     for cell in CELLS:
         for name in CELLS[cell](D, H, rng=np.random.default_rng(0)).params:
-            assert np.abs(frozen[f"{cell}.{name}"]).min() > 0  # no bias that hides in a zero
+            assert (
+                np.abs(frozen[f"{cell}.{name}"]).min() > 0
+            )  # no bias that hides in a zero
 
 
 def test_pytorch_still_answers_the_same(frozen):

@@ -23,22 +23,30 @@ from scratchml.text import (
 words = st.lists(st.text("abcdefg'", min_size=1), max_size=12).map(" ".join)
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("Don't go!", ["don't", "go"]),
-    ("the 'quoted' word's", ["the", "quoted", "word's"]),
-    ("rock’n’roll", ["rock’n’roll"]),
-    ("NNTP-Posting-Host: mac-12.uni.edu", ["nntp", "posting", "host", "mac", "12", "uni", "edu"]),
-    ("x_1, 3.5 km/h", ["x_1", "3", "5", "km", "h"]),
-    ("Über Straße, naïve", ["über", "straße", "naïve"]),
-    ("Καλημέρα κόσμε", ["καλημέρα", "κόσμε"]),
-    ("Это и́мя", ["это", "и\u0301мя"]),  # a combining accent
-    ("नमस्ते दुनिया।", ["नमस्ते", "दुनिया"]),
-    ("ภาษาไทย ที่นี่", ["ภาษาไทย", "ที่นี่"]),
-    ("שָׁלוֹם עולם", ["שָׁלוֹם", "עולם"]),
-    ("你好,世界", ["你好", "世界"]),
-    ("İstanbul", ["i\u0307stanbul"]),  # one capital, two characters in lower case
-    ("", []), (" \n\t", []), ("!?... -- ''", []),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Don't go!", ["don't", "go"]),
+        ("the 'quoted' word's", ["the", "quoted", "word's"]),
+        ("rock’n’roll", ["rock’n’roll"]),
+        (
+            "NNTP-Posting-Host: mac-12.uni.edu",
+            ["nntp", "posting", "host", "mac", "12", "uni", "edu"],
+        ),
+        ("x_1, 3.5 km/h", ["x_1", "3", "5", "km", "h"]),
+        ("Über Straße, naïve", ["über", "straße", "naïve"]),
+        ("Καλημέρα κόσμε", ["καλημέρα", "κόσμε"]),
+        ("Это и́мя", ["это", "и\u0301мя"]),  # a combining accent
+        ("नमस्ते दुनिया।", ["नमस्ते", "दुनिया"]),
+        ("ภาษาไทย ที่นี่", ["ภาษาไทย", "ที่นี่"]),
+        ("שָׁלוֹם עולם", ["שָׁלוֹם", "עולם"]),
+        ("你好,世界", ["你好", "世界"]),
+        ("İstanbul", ["i\u0307stanbul"]),  # one capital, two characters in lower case
+        ("", []),
+        (" \n\t", []),
+        ("!?... -- ''", []),
+    ],
+)
 def test_words_of_any_alphabet(text, expected):
     assert tokenize(text) == expected
 
@@ -56,14 +64,23 @@ def test_lime_cuts_where_we_do():
     assert [word.lower() for word in lime.words(text)] == tokenize(text)
 
 
-# --------------------------------------------------------------------------------------- vocabulary
+# --------------------------------------------------------------------------- vocabulary
 
 POSTS = ["The launch of the engine", "the tank, the track", "engine launch"]
 
 
 def test_vocabulary_counts_and_keeps_two_ids():
     vocabulary = Vocabulary(POSTS)
-    assert vocabulary.words == ["<pad>", "<unk>", "the", "engine", "launch", "of", "tank", "track"]
+    assert vocabulary.words == [
+        "<pad>",
+        "<unk>",
+        "the",
+        "engine",
+        "launch",
+        "of",
+        "tank",
+        "track",
+    ]
     assert len(vocabulary) == 8
     assert vocabulary.encode("The engine, the rocket") == [2, 3, 2, UNKNOWN]
     assert vocabulary.decode([2, 3, UNKNOWN, PADDING, PADDING]) == "the engine <unk>"
@@ -93,7 +110,9 @@ def test_special_names_are_no_words():
 
 
 def test_vocabulary_speaks_up():
-    with pytest.raises(TypeError, match=r"a list of texts, got a single one: pass \[text\]"):
+    with pytest.raises(
+        TypeError, match=r"a list of texts, got a single one: pass \[text\]"
+    ):
         Vocabulary("one post")
     with pytest.raises(ValueError, match="size of 2 or more, got 1"):
         Vocabulary(POSTS, size=1)
@@ -110,7 +129,8 @@ def test_encoding_and_back(texts, size, text):
     assert vocabulary.words == Vocabulary(texts[::-1], size=size).words
 
 
-# ------------------------------------------------------------------------------------------ padding
+# ------------------------------------------------------------------------------ padding
+
 
 def test_pad_fills_with_zero_behind():
     assert pad([[3, 4], [5], []]).tolist() == [[3, 4], [5, 0], [0, 0]]
@@ -131,17 +151,23 @@ def test_pad_keeps_every_id_in_its_place(sequences, length):
         assert not row[len(ids) :].any()
 
 
-# -------------------------------------------------------------------------------------------- text8
+# -------------------------------------------------------------------------------- text8
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("Hello, World!", "hello world"),
-    ("in 1969", "in one nine six nine"),
-    ("a1b", "a one b"),
-    ("2001: a space odyssey", "two zero zero one a space odyssey"),
-    ("don't -- stop\n\n\tnow", "don t stop now"),
-    ("Café ½ ٣", "caf"),  # only a-z, only 0-9
-    ("", ""), ("...", ""), ("  spaced  ", "spaced"),
-])
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Hello, World!", "hello world"),
+        ("in 1969", "in one nine six nine"),
+        ("a1b", "a one b"),
+        ("2001: a space odyssey", "two zero zero one a space odyssey"),
+        ("don't -- stop\n\n\tnow", "don t stop now"),
+        ("Café ½ ٣", "caf"),  # only a-z, only 0-9
+        ("", ""),
+        ("...", ""),
+        ("  spaced  ", "spaced"),
+    ],
+)
 def test_cleaning_leaves_27_characters(text, expected):
     assert clean_text8(text) == expected
 
@@ -149,7 +175,11 @@ def test_cleaning_leaves_27_characters(text, expected):
 @given(st.text())
 def test_cleaned_text_is_clean(text):
     cleaned = clean_text8(text)
-    assert set(cleaned) <= set(ALPHABET) and "  " not in cleaned and cleaned == cleaned.strip()
+    assert (
+        set(cleaned) <= set(ALPHABET)
+        and "  " not in cleaned
+        and cleaned == cleaned.strip()
+    )
     assert clean_text8(cleaned) == cleaned
 
 
@@ -163,11 +193,14 @@ def test_characters_there_and_back(text):
 
 @pytest.mark.parametrize("text", ["Hello", "a.b", "a\n", "é"])
 def test_other_characters_are_refused(text):
-    with pytest.raises(ValueError, match=r"expects a to z and space, got \[.*use clean_text8"):
+    with pytest.raises(
+        ValueError, match=r"expects a to z and space, got \[.*use clean_text8"
+    ):
         encode_characters(text)
 
 
-# ------------------------------------------------------------------------------------------ windows
+# ------------------------------------------------------------------------------ windows
+
 
 def test_windows_side_by_side():
     x, y = windows(np.arange(14), 2, 3)  # rows 0..5 and 6..11, twelve targets 1..12
@@ -186,7 +219,11 @@ def test_each_batch_goes_on_where_the_last_one_stopped(batch_size, steps, more):
     assert len(np.unique(x)) == x.size > len(ids) - 1 - batch_size * (steps + 1)
 
 
-@pytest.mark.parametrize(("batch_size", "steps"), [(3, 4), (12, 1), (0, 3), (3, 0), (-2, -3)])
+@pytest.mark.parametrize(
+    ("batch_size", "steps"), [(3, 4), (12, 1), (0, 3), (3, 0), (-2, -3)]
+)
 def test_windows_speak_up(batch_size, steps):
-    with pytest.raises(ValueError, match=rf"windows needs {batch_size} x {steps} characters"):
+    with pytest.raises(
+        ValueError, match=rf"windows needs {batch_size} x {steps} characters"
+    ):
         windows(np.arange(12), batch_size, steps)

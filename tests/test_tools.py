@@ -43,7 +43,9 @@ if a:
 
 def test_blanking_keeps_the_comment_and_the_indentation():
     assert exercises.blank(SOLVED) == BLANKED
-    with pytest.raises(NotImplementedError, match=r'^your turn: one number .* "as derived"$'):
+    with pytest.raises(
+        NotImplementedError, match=r'^your turn: one number .* "as derived"$'
+    ):
         namespace = {}
         exec(BLANKED, namespace)
         namespace["backward"](None)
@@ -61,21 +63,32 @@ def test_blanking_one_of_several_keeps_the_other_solutions():
     assert exercises.blank(TWO).count("NotImplementedError") == 2
     assert "\ta = 1" not in exercises.blank(TWO, only=0)
     assert exercises.blank(TWO, only=0).endswith("\t# Your turn: two\n\tb = 2")
-    assert '\traise NotImplementedError("your turn: two")' in exercises.blank(TWO, only=1)
+    assert '\traise NotImplementedError("your turn: two")' in exercises.blank(
+        TWO, only=1
+    )
 
 
 def test_cells_without_solutions_stay_as_they_are():
-    assert exercises.blank("a = 1\n# Your turn: nothing\n") == "a = 1\n# Your turn: nothing\n"
+    assert (
+        exercises.blank("a = 1\n# Your turn: nothing\n")
+        == "a = 1\n# Your turn: nothing\n"
+    )
 
 
 @pytest.mark.parametrize(
     ("source", "complaint"),
     [
         (SOLVED.replace("    ### END SOLUTION\n", ""), "without an '### END SOLUTION'"),
-        (SOLVED.replace("    ### BEGIN SOLUTION\n", ""), "without a '### BEGIN SOLUTION'"),
+        (
+            SOLVED.replace("    ### BEGIN SOLUTION\n", ""),
+            "without a '### BEGIN SOLUTION'",
+        ),
         (TWO.replace("### END SOLUTION\nif", "if"), "a second '### BEGIN SOLUTION'"),
         (TWO.replace("# Your turn: one\n", ""), "must stand directly above"),
-        (TWO.replace("# Your turn: one\n", "# Your turn: one\n\n"), "must stand directly above"),
+        (
+            TWO.replace("# Your turn: one\n", "# Your turn: one\n\n"),
+            "must stand directly above",
+        ),
         (TWO.replace("# Your turn: one", "# Your turn:"), "must stand directly above"),
         (SOLVED.replace("### BEGIN", "## BEGIN"), "not quite a marker"),
         (SOLVED.replace("END SOLUTION", "END SOLUTIONS"), "not quite a marker"),
@@ -95,13 +108,19 @@ KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 
 def site(folder, *sources):
-    """A little course in a folder: pyproject, README, citation, one executed notebook."""
+    """A little course in a folder: pyproject, README, citation, one executed
+    notebook.
+    """
     new = nbformat.v4
     notebook = new.new_notebook(metadata={"kernelspec": KERNEL})
-    notebook.cells.append(new.new_markdown_cell("# NN\n![a](../docs/a.png) [00](00_intro.ipynb)"))
+    notebook.cells.append(
+        new.new_markdown_cell("# NN\n![a](../docs/a.png) [00](00_intro.ipynb)")
+    )
     for number, source in enumerate(("x = 1", *sources), start=1):
         output = new.new_output("stream", name="stdout", text="1\n")
-        notebook.cells.append(new.new_code_cell(source, execution_count=number, outputs=[output]))
+        notebook.cells.append(
+            new.new_code_cell(source, execution_count=number, outputs=[output])
+        )
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"c{number}"
     (folder / "notebooks").mkdir(exist_ok=True)
@@ -135,7 +154,10 @@ def test_exercise_copy(tmp_path):
     assert "exercise copy" in note.source and "(../01_nn.ipynb)" in note.source
     assert "](../../docs/a.png)" in title.source and "](00_intro.ipynb)" in title.source
     assert exercise.source == BLANKED
-    assert all(cell.outputs == [] and cell.execution_count is None for cell in (first, exercise))
+    assert all(
+        cell.outputs == [] and cell.execution_count is None
+        for cell in (first, exercise)
+    )
     assert [cell.id for cell in copy.cells] == ["exercise-note", "c0", "c1", "c2"]
     written = copy_path.read_bytes()
     assert exercises.main([], tmp_path) == 0 and copy_path.read_bytes() == written
@@ -199,7 +221,9 @@ def test_links_follow_the_one_address(tmp_path, capsys):
     assert links.main(["--check"], tmp_path) == 1
     assert links.main([], tmp_path) == 0
     files = [tmp_path / "README.md", tmp_path / "CITATION.cff", path]
-    assert all("bob/fork" in f.read_text() and "ada/course" not in f.read_text() for f in files)
+    assert all(
+        "bob/fork" in f.read_text() and "ada/course" not in f.read_text() for f in files
+    )
     assert sum(cell.cell_type == "code" for cell in course.read(path).cells) == 3
 
 
@@ -242,7 +266,9 @@ def test_writing_is_whole_or_not_at_all(tmp_path, monkeypatch):
 
 
 def test_a_kill_while_writing_leaves_the_old_file(tmp_path):
-    """SIGKILL, which nothing can catch, at the last moment before the file is replaced."""
+    """SIGKILL, which nothing can catch, at the last moment before the file is
+    replaced.
+    """
     path = tmp_path / "a.txt"
     path.write_text("old")
     code = (
@@ -257,8 +283,12 @@ def test_a_kill_while_writing_leaves_the_old_file(tmp_path):
 
 def test_full_collects_results(tmp_path):
     path = tmp_path / "01_nn.ipynb"
-    source = "import os\nimport numpy as np\nresults = {'accuracy': np.float32(0.5), 'n': 3}"
-    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]), path)
+    source = (
+        "import os\nimport numpy as np\nresults = {'accuracy': np.float32(0.5), 'n': 3}"
+    )
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]), path
+    )
     assert full.run(path, tmp_path / "out") == {"accuracy": 0.5, "n": 3}
     saved = course.read(tmp_path / "out" / "01_nn.ipynb")
     assert len(saved.cells) == 1 and saved.cells[0].execution_count == 1

@@ -1,4 +1,6 @@
-"""What the other scripts share: the list of notebooks, where they are published, safe writing."""
+"""What the other scripts share: the list of notebooks, where they are published, safe
+writing.
+"""
 
 import os
 import re
@@ -23,16 +25,41 @@ class Part(NamedTuple):
 
 
 COURSE = (
-    Part("00_intro", 15, "say what *deep* means, and show why deep networks failed, then worked",
-         11, 171),
-    Part("01_nn", 45, "derive, write, check, train and tune a neural network that reads digits",
-         30, 176),
-    Part("02_rnn", 45, "backpropagate through time, and classify and generate text",
-         49, 334),
-    Part("03_cnn", 45, "derive convolution and its gradient, and see what a network sees",
-         59, 562),
-    Part("04_lime", 30, "explain any model's predictions with LIME, and measure the explanation",
-         21, 432),
+    Part(
+        "00_intro",
+        15,
+        "say what *deep* means, and show why deep networks failed, then worked",
+        11,
+        171,
+    ),
+    Part(
+        "01_nn",
+        45,
+        "derive, write, check, train and tune a neural network that reads digits",
+        30,
+        176,
+    ),
+    Part(
+        "02_rnn",
+        45,
+        "backpropagate through time, and classify and generate text",
+        49,
+        334,
+    ),
+    Part(
+        "03_cnn",
+        45,
+        "derive convolution and its gradient, and see what a network sees",
+        59,
+        562,
+    ),
+    Part(
+        "04_lime",
+        30,
+        "explain any model's predictions with LIME, and measure the explanation",
+        21,
+        432,
+    ),
 )
 
 
@@ -42,8 +69,12 @@ def notebooks(root: Path = ROOT) -> list[Path]:
 
 
 def published(root: Path = ROOT) -> tuple[str, str]:
-    """("owner/name", "branch or tag"), from the one line in pyproject.toml that says so."""
-    url = tomllib.loads((root / "pyproject.toml").read_text())["project"]["urls"]["Source"]
+    """("owner/name", "branch or tag"), from the one line in pyproject.toml that says
+    so.
+    """
+    url = tomllib.loads((root / "pyproject.toml").read_text())["project"]["urls"][
+        "Source"
+    ]
     match = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+)/tree/([\w./-]+)", url)
     if match is None:
         raise SystemExit(
@@ -65,13 +96,15 @@ def text_of(notebook: nbformat.NotebookNode) -> str:
 def write(path: Path, text: str) -> bool:
     """Write the file whole or not at all; return whether it changed.
 
-    The text goes to a neighbour that replaces the file in one step: whoever reads at the same
-    time, or kills us half way, finds the old file or the new one.
+    The text goes to a neighbour that replaces the file in one step: whoever reads at
+    the same time, or kills us half way, finds the old file or the new one.
     """
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    handle, beside = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.name}.", suffix=".part"
+    )
     try:
         with open(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
@@ -88,8 +121,8 @@ def write(path: Path, text: str) -> bool:
 def execute(notebook: nbformat.NotebookNode, folder: Path, on_cell=None) -> None:
     """Run all cells in place, in a fresh kernel whose folder is `folder`.
 
-    Nothing of the person who runs it gets in: no IPython profile, no plotting backend, no Python
-    version in the metadata; so the same notebook gives the same bytes.
+    Nothing of the person who runs it gets in: no IPython profile, no plotting backend,
+    no Python version in the metadata; so the same notebook gives the same bytes.
     """
     from nbclient import NotebookClient
 
@@ -114,7 +147,10 @@ def execute(notebook: nbformat.NotebookNode, folder: Path, on_cell=None) -> None
         "language": "python",
         "name": "python3",
     }
-    notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
+    notebook.metadata["language_info"] = {
+        "name": "python",
+        "pygments_lexer": "ipython3",
+    }
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
 

@@ -3,7 +3,8 @@
     python tools/exercises.py            write notebooks/exercises/*.ipynb
     python tools/exercises.py --check    change nothing; exit 1 and name the copies that are stale
 
-In a notebook, an exercise looks like this; several in one cell and any indentation will do:
+In a notebook, an exercise looks like this; several in one cell and any indentation will
+do:
 
     # Your turn: the gradient of the bias, one number per unit
     ### BEGIN SOLUTION
@@ -43,7 +44,9 @@ class Region(NamedTuple):
 
 
 def regions(source: str, where: str = "cell") -> list[Region]:
-    """Find the marked solutions of a cell; ValueError, starting with `where`, if malformed."""
+    """Find the marked solutions of a cell; ValueError, starting with `where`, if
+    malformed.
+    """
     found: list[Region] = []
     lines = source.split("\n")
     begin = None
@@ -51,7 +54,9 @@ def regions(source: str, where: str = "cell") -> list[Region]:
         marker = line.strip()
         if marker == BEGIN:
             if begin is not None:
-                raise ValueError(f"{where}: a second {BEGIN!r} before the first has its {END!r}")
+                raise ValueError(
+                    f"{where}: a second {BEGIN!r} before the first has its {END!r}"
+                )
             begin = number
         elif marker == END:
             if begin is None:
@@ -60,14 +65,18 @@ def regions(source: str, where: str = "cell") -> list[Region]:
             found.append(Region(begin, number, indent, _asked(lines[:begin], where)))
             begin = None
         elif re.match(r"#+\s*(BEGIN|END)\s+SOLUTION", marker, re.IGNORECASE):
-            raise ValueError(f"{where}: {marker!r} is not quite a marker: {BEGIN!r} or {END!r}")
+            raise ValueError(
+                f"{where}: {marker!r} is not quite a marker: {BEGIN!r} or {END!r}"
+            )
     if begin is not None:
         raise ValueError(f"{where}: {BEGIN!r} without an {END!r} below it")
     return found
 
 
 def _asked(above: list[str], where: str) -> str:
-    """The text of the comment that ends right above the marker and begins `# Your turn:`."""
+    """The text of the comment that ends right above the marker and begins `# Your
+    turn:`.
+    """
     words: list[str] = []
     for line in reversed(above):
         comment = line.strip()
@@ -76,11 +85,17 @@ def _asked(above: list[str], where: str) -> str:
         words.insert(0, comment.removeprefix(TURN).lstrip("# ").strip())
         if comment.startswith(TURN) and "".join(words):
             return " ".join(words)
-    raise ValueError(f"{where}: a comment '{TURN} ...' must stand directly above {BEGIN!r}")
+    raise ValueError(
+        f"{where}: a comment '{TURN} ...' must stand directly above {BEGIN!r}"
+    )
 
 
-def fill(source: str, answer: Callable[[int, Region, list[str]], list[str]], where="cell") -> str:
-    """Replace each region, markers included, by `answer(index, region, solution lines)`."""
+def fill(
+    source: str, answer: Callable[[int, Region, list[str]], list[str]], where="cell"
+) -> str:
+    """Replace each region, markers included, by `answer(index, region, solution
+    lines)`.
+    """
     lines = source.split("\n")
     found = regions(source, where)
     for index, region in reversed(list(enumerate(found))):
@@ -90,25 +105,35 @@ def fill(source: str, answer: Callable[[int, Region, list[str]], list[str]], whe
 
 
 def blank(source: str, only: int | None = None, where: str = "cell") -> str:
-    """Blank all solutions of a cell, or the one with index `only`, keeping the others."""
+    """Blank all solutions of a cell, or the one with index `only`, keeping the
+    others.
+    """
 
     def answer(index: int, region: Region, solution: list[str]) -> list[str]:
         if only is not None and index != only:
             return solution
         asked = f"your turn: {region.asked}"
         plain = not set("'\\") & set(asked)
-        quoted = f"'{asked}'" if '"' in asked and plain else json.dumps(asked, ensure_ascii=False)
+        quoted = (
+            f"'{asked}'"
+            if '"' in asked and plain
+            else json.dumps(asked, ensure_ascii=False)
+        )
         return [f"{region.indent}raise NotImplementedError({quoted})"]
 
     return fill(source, answer, where)
 
 
 def exercise_copy(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
-    """The attendee's version of a notebook: lines blanked, no outputs, a note on top."""
+    """The attendee's version of a notebook: lines blanked, no outputs, a note on
+    top.
+    """
     copy = nbformat.from_dict(json.loads(json.dumps(notebook)))
     for number, cell in enumerate(copy.cells, start=1):
         if cell.cell_type == "markdown":  # the copy lies one folder deeper
-            cell.source = re.sub(r"""(\]\(|(?:src|href)=["'])\.\./""", r"\1../../", cell.source)
+            cell.source = re.sub(
+                r"""(\]\(|(?:src|href)=["'])\.\./""", r"\1../../", cell.source
+            )
         elif cell.cell_type == "code":
             where = f"{name}.ipynb, cell {number} (id {cell.get('id', '-')})"
             cell.source = blank(cell.source, where=where)
@@ -127,13 +152,17 @@ def exercise_copy(notebook: nbformat.NotebookNode, name: str) -> nbformat.Notebo
 
 
 def fingerprint(notebook: nbformat.NotebookNode) -> str:
-    """What the cells say, whatever has been run; Jupyter keeps it through running and saving."""
+    """What the cells say, whatever has been run; Jupyter keeps it through running and
+    saving.
+    """
     sources = json.dumps([cell.source for cell in notebook.cells])
     return hashlib.sha256(sources.encode()).hexdigest()[:16]
 
 
 def worked_in(path: Path) -> bool:
-    """Has somebody changed this copy since it was written? Then it holds their answers."""
+    """Has somebody changed this copy since it was written? Then it holds their
+    answers.
+    """
     if not path.exists():
         return False
     notebook = read(path)
@@ -149,25 +178,40 @@ def set_aside(path: Path) -> Path:
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
-    parser = argparse.ArgumentParser(description="Write the exercise copies of the notebooks.")
-    parser.add_argument("--check", action="store_true", help="only say which copies are stale")
+    parser = argparse.ArgumentParser(
+        description="Write the exercise copies of the notebooks."
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="only say which copies are stale"
+    )
     check = parser.parse_args(arguments).check
 
     try:
         wanted = {
-            path.parent / "exercises" / path.name: text_of(exercise_copy(read(path), path.stem))
+            path.parent / "exercises" / path.name: text_of(
+                exercise_copy(read(path), path.stem)
+            )
             for path in notebooks(root)
         }
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
-    stale = [p for p in wanted if not p.exists() or p.read_text(encoding="utf-8") != wanted[p]]
+    stale = [
+        p
+        for p in wanted
+        if not p.exists() or p.read_text(encoding="utf-8") != wanted[p]
+    ]
     if check:
-        orphans = set((root / "notebooks" / "exercises").glob("[0-9][0-9]_*.ipynb")) - set(wanted)
+        orphans = set(
+            (root / "notebooks" / "exercises").glob("[0-9][0-9]_*.ipynb")
+        ) - set(wanted)
         orphans = {path for path in orphans if ".mine" not in path.name}
         for path in stale:
             answers = ", which keeps the answers in it aside" if worked_in(path) else ""
-            print(f"{shown(path, root)} is stale: run `make exercises`{answers}", file=sys.stderr)
+            print(
+                f"{shown(path, root)} is stale: run `make exercises`{answers}",
+                file=sys.stderr,
+            )
         for path in sorted(orphans):
             print(f"{shown(path, root)} has no notebook: remove it", file=sys.stderr)
         return 1 if stale or orphans else 0

@@ -1,9 +1,11 @@
-"""Run the notebooks on the complete data sets and print one table of what they measured.
+"""Run the notebooks on the complete data sets and print one table of what they
+measured.
 
     SCRATCHML_FULL=1 python tools/full.py [notebooks/01_nn.ipynb ...]     all of them by default
 
-The executed notebooks land in build/full/, never among the committed ones. Each notebook collects
-its numbers in a dictionary `results`, name -> value; the table shows them.
+The executed notebooks land in build/full/, never among the committed ones. Each
+notebook collects its numbers in a dictionary `results`, name -> value; the table shows
+them.
 """
 
 import json

@@ -1,7 +1,8 @@
-"""Take the README's pictures out of the executed notebooks: `make render` keeps them the same.
+"""Take the README's pictures out of the executed notebooks: `make render` keeps them
+the same.
 
-    python tools/gallery.py            write docs/*.png
-    python tools/gallery.py --check    exit 1 and name the pictures that are stale
+python tools/gallery.py            write docs/*.png
+python tools/gallery.py --check    exit 1 and name the pictures that are stale
 """
 
 import base64
@@ -20,14 +21,18 @@ PICTURES = {
 
 
 def picture(stem, cell_id, number):
-    """The bytes of one figure; a clear error when the notebook has no such cell or figure."""
+    """The bytes of one figure; a clear error when the notebook has no such cell or
+    figure.
+    """
     for cell in read(ROOT / "notebooks" / f"{stem}.ipynb").cells:
         if cell.id == cell_id:
             data = [o.get("data", {}) for o in cell.outputs]
             figures = [d["image/png"] for d in data if "image/png" in d]
             if number < len(figures):
                 return base64.b64decode(figures[number])
-    raise SystemExit(f"notebooks/{stem}.ipynb has no figure {number} in a cell {cell_id!r}")
+    raise SystemExit(
+        f"notebooks/{stem}.ipynb has no figure {number} in a cell {cell_id!r}"
+    )
 
 
 def main():

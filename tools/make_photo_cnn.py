@@ -1,7 +1,8 @@
-"""Train the photograph network of notebook 03 and keep its weights in data/photo_cnn.npz.
+"""Train the photograph network of notebook 03 and keep its weights in
+data/photo_cnn.npz.
 
-Notebook 04 explains a photograph through it and need not wait for a training. The same seed gives
-the same bytes on one machine; another BLAS may round last digits otherwise.
+Notebook 04 explains a photograph through it and need not wait for a training. The same
+seed gives the same bytes on one machine; another BLAS may round last digits otherwise.
 
     python tools/make_photo_cnn.py
 """
@@ -22,8 +23,8 @@ from scratchml import (
     Sequential,
     accuracy,
     cosine,
-    datasets,
     fit,
+    photos,
     predict,
     save_weights,
 )
@@ -31,10 +32,18 @@ from scratchml import (
 
 def photo_network(rng):
     """The network of notebook 03, section *Real images*."""
-    return Sequential(Conv2d(3, 16, 3, rng=rng), ReLU(), MaxPool2d(2),
-                      Conv2d(16, 32, 3, rng=rng), ReLU(), MaxPool2d(2),
-                      Conv2d(32, 48, 3, rng=rng), ReLU(),
-                      Conv2d(48, 7, 4, rng=rng), Flatten())
+    return Sequential(
+        Conv2d(3, 16, 3, rng=rng),
+        ReLU(),
+        MaxPool2d(2),
+        Conv2d(16, 32, 3, rng=rng),
+        ReLU(),
+        MaxPool2d(2),
+        Conv2d(32, 48, 3, rng=rng),
+        ReLU(),
+        Conv2d(48, 7, 4, rng=rng),
+        Flatten(),
+    )
 
 
 def main(arguments=None):
@@ -43,15 +52,26 @@ def main(arguments=None):
     parser.add_argument("--output", type=Path, default=folder / "photo_cnn.npz")
     parser.add_argument("--epochs", type=int, default=10)
     options = parser.parse_args(arguments)
-    photos, rng = datasets.photos(), np.random.default_rng(0)
+    patches, rng = photos.patches(), np.random.default_rng(0)
     model = photo_network(rng)
-    model.layers[0].needs_dx = False
-    fit(model, CrossEntropyLoss(), Adam(0.003), photos.train, epochs=options.epochs, batch_size=32,
-        rng=rng, augment=datasets.vary_photos, callbacks=[Schedule(cosine(0.003))])
+    model.layers[0].needs_input_grad = False
+    fit(
+        model,
+        CrossEntropyLoss(),
+        Adam(0.003),
+        patches.train,
+        epochs=options.epochs,
+        batch_size=32,
+        rng=rng,
+        augment=photos.augment,
+        callbacks=[Schedule(cosine(0.003))],
+    )
     save_weights(model, options.output)
-    right = accuracy(predict(model, photos.test[0]), photos.test[1])
-    print(f"{options.output.name}: {options.output.stat().st_size:,} bytes, "
-          f"{right:.1%} of the test patches are right")
+    right = accuracy(predict(model, patches.test[0]), patches.test[1])
+    print(
+        f"{options.output.name}: {options.output.stat().st_size:,} bytes, "
+        f"{right:.1%} of the test patches are right"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Time each notebook and its peak memory, on one thread, to see that it fits a small machine.
+"""Time each notebook and its peak memory, on one thread, to see that it fits a small
+machine.
 
     python tools/measure.py [notebooks/01_nn.ipynb ...]     all of them by default
 
@@ -32,9 +33,14 @@ def main(arguments: list[str]) -> int:
     for path in [Path(name).resolve() for name in arguments] or notebooks():
         # A process for each: the peak of one must not hide that of the next.
         command = [sys.executable, __file__, "--one", str(path)]
-        out = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=os.environ)
+        out = subprocess.run(
+            command, check=True, stdout=subprocess.PIPE, env=os.environ
+        )
         found = json.loads(out.stdout)
-        print(f"{shown(path)}: {found['seconds']:.0f} s, {found['megabytes']:.0f} MB", flush=True)
+        print(
+            f"{shown(path)}: {found['seconds']:.0f} s, {found['megabytes']:.0f} MB",
+            flush=True,
+        )
     return 0
 
 

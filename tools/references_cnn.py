@@ -1,9 +1,11 @@
-"""Freeze PyTorch's convolutions and poolings in data/references/cnn.npz, for `make test`.
+"""Freeze PyTorch's convolutions and poolings in data/references/cnn.npz, for `make
+test`.
 
-Every case holds its inputs, weights and `dy` beside the output and the gradients, all float64:
-`{case}/x`, `/dy`, `/y`, `/dx` and, for convolutions, `/W`, `/b`, `/dW`, `/db`. `steps/...` is a
-small network trained for a few steps on real digits. Running it again gives the same bytes on the
-same machine; elsewhere PyTorch may round last digits otherwise.
+Every case holds its inputs, weights and `dy` beside the output and the gradients, all
+float64: `{case}/x`, `/dy`, `/y`, `/dx` and, for convolutions, `/W`, `/b`, `/dW`, `/db`.
+`steps/...` is a small network trained for a few steps on real digits. Running it again
+gives the same bytes on the same machine; elsewhere PyTorch may round last digits
+otherwise.
 
     python tools/references_cnn.py
 """
@@ -61,13 +63,19 @@ def run_case(name, kind, shape, c_out, kernel, stride, padding):
     y.backward(torch.tensor(dy))
     found = {"x": x, "dy": dy, "y": y.detach().numpy(), "dx": given.grad.numpy()}
     if kind == "Conv2d":
-        found |= {"W": layer.weight.detach().numpy(), "b": layer.bias.detach().numpy(),
-                  "dW": layer.weight.grad.numpy(), "db": layer.bias.grad.numpy()}
+        found |= {
+            "W": layer.weight.detach().numpy(),
+            "b": layer.bias.detach().numpy(),
+            "dW": layer.weight.grad.numpy(),
+            "db": layer.bias.grad.numpy(),
+        }
     return {f"{name}/{key}": array for key, array in found.items()}
 
 
 def run_steps():
-    """A small network on 16 digits: its first weights, the loss of each step, its last weights."""
+    """A small network on 16 digits: its first weights, the loss of each step, its last
+    weights.
+    """
     import torch
     from torch import nn
 
@@ -75,19 +83,31 @@ def run_steps():
 
     x, y = (a[:16] for a in datasets.mnist(full=False).train)
     model = nn.Sequential(
-        nn.Conv2d(1, 3, 5), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.AvgPool2d(2),
-        nn.Flatten(), nn.Linear(144, 10)).double()
+        nn.Conv2d(1, 3, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(3, 4, 3, padding=1),
+        nn.ReLU(),
+        nn.AvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(144, 10),
+    ).double()
     optimizer = torch.optim.SGD(model.parameters(), RATE, momentum=0.9)
-    found = {f"steps/first.{name}": ours(name, p) for name, p in model.named_parameters()}
+    found = {
+        f"steps/first.{name}": ours(name, p) for name, p in model.named_parameters()
+    }
     losses = []
     for _ in range(STEPS):
         optimizer.zero_grad()
-        loss = nn.CrossEntropyLoss()(model(torch.tensor(x, dtype=torch.float64)), torch.tensor(y))
+        loss = nn.CrossEntropyLoss()(
+            model(torch.tensor(x, dtype=torch.float64)), torch.tensor(y)
+        )
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    found |= {f"steps/last.{name}": ours(name, p) for name, p in model.named_parameters()}
+    found |= {
+        f"steps/last.{name}": ours(name, p) for name, p in model.named_parameters()
+    }
     return found | {"steps/losses": np.array(losses)}
 
 
@@ -106,8 +126,10 @@ def main():
     for name, case in CASES.items():
         arrays |= run_case(name, *case)
     size = save(FOLDER / "cnn.npz", arrays)
-    print(f"data/references/cnn.npz: {len(arrays)} arrays, {size:,} bytes, "
-          f"with torch {torch.__version__}")
+    print(
+        f"data/references/cnn.npz: {len(arrays)} arrays, {size:,} bytes, "
+        f"with torch {torch.__version__}"
+    )
 
 
 if __name__ == "__main__":

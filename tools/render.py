@@ -1,8 +1,10 @@
-"""Run the notebooks in place, so that their saved outputs are what the code gives today.
+"""Run the notebooks in place, so that their saved outputs are what the code gives
+today.
 
     python tools/render.py [notebooks/01_nn.ipynb ...]     all of them by default
 
-Run twice, the files stay the same, byte for byte. A notebook that fails is left as it was.
+Run twice, the files stay the same, byte for byte. A notebook that fails is left as it
+was.
 """
 
 import sys
@@ -21,7 +23,9 @@ def main(arguments: list[str]) -> int:
         try:
             execute(notebook, path.parent)
         except CellExecutionError as error:
-            print(f"{shown(path)} failed and stays as it was:\n{error}", file=sys.stderr)
+            print(
+                f"{shown(path)} failed and stays as it was:\n{error}", file=sys.stderr
+            )
             failed += 1
             continue
         state = "rewritten" if write(path, text_of(notebook)) else "unchanged"

@@ -1,9 +1,11 @@
-"""The course as an attendee meets it: JupyterLab in a real browser, from an empty clone.
+"""The course as an attendee meets it: JupyterLab in a real browser, from an empty
+clone.
 
     make test-browser                     all notebooks
     make test-browser ONLY="00_intro"     some of them
 
-Clones the repository, starts `make lab` in the clone, and drives it with headless Chromium:
+Clones the repository, starts `make lab` in the clone, and drives it with headless
+Chromium:
 
 1. opens each notebook, *Run All Cells*, waits: no error, every cell has run, the figures are there;
 2. opens its exercise copy, runs everything above the first exercise, types a wrong answer and sees
@@ -44,20 +46,36 @@ SETTINGS = {  # all cells in the page at once, so that what is below can be look
 
 
 def chromium():
-    names = [os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
-    path = next((found for name in names if name and (found := shutil.which(name))), None)
+    names = [
+        os.environ.get("CHROMIUM"),
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+    ]
+    path = next(
+        (found for name in names if name and (found := shutil.which(name))), None
+    )
     if path is None:
-        sys.exit("no Chromium found: install it (Debian, Ubuntu: sudo apt install chromium), "
-                 "or name it: CHROMIUM=/path/to/chrome make test-browser")
+        sys.exit(
+            "no Chromium found: install it (Debian, Ubuntu: sudo apt install chromium), "
+            "or name it: CHROMIUM=/path/to/chrome make test-browser"
+        )
     return path
 
 
 @contextmanager
 def clone(folder):
-    """The repository as it would be committed now: tracked and new files, nothing ignored."""
+    """The repository as it would be committed now: tracked and new files, nothing
+    ignored.
+    """
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
-    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-                            cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -76,12 +94,19 @@ def lab(folder):
         path = settings / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    flags = (f"--no-browser --port={port} --ServerApp.port_retries=0 "
-             f"--LabApp.user_settings_dir={settings} --LabApp.workspaces_dir={folder}/build/space")
+    flags = (
+        f"--no-browser --port={port} --ServerApp.port_retries=0 "
+        f"--LabApp.user_settings_dir={settings} --LabApp.workspaces_dir={folder}/build/space"
+    )
     log = open(folder / "build" / "lab.log", "w+")
-    process = subprocess.Popen(["make", "lab", f"LAB_FLAGS={flags}"], cwd=folder, stdout=log,
-                               stderr=subprocess.STDOUT, start_new_session=True,
-                               env=os.environ | {"JUPYTER_TOKEN": TOKEN, "TQDM_DISABLE": "1"})
+    process = subprocess.Popen(
+        ["make", "lab", f"LAB_FLAGS={flags}"],
+        cwd=folder,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        env=os.environ | {"JUPYTER_TOKEN": TOKEN, "TQDM_DISABLE": "1"},
+    )
     try:
         address = f"http://127.0.0.1:{port}"
         wait_for(f"{address}/api/status?token={TOKEN}", process, log)
@@ -114,8 +139,9 @@ class Notebook:
         self.page, self.name = page, Path(path).stem
         page.goto(f"{address}/lab/tree/{path}?token={TOKEN}&reset")
         self.panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
-        expect(self.panel.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")
-               ).to_be_visible(timeout=60_000)
+        expect(
+            self.panel.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+        ).to_be_visible(timeout=60_000)
         self.cells = self.panel.locator(".jp-Notebook-cell")
 
     def menu(self, menu, entry):
@@ -134,12 +160,15 @@ class Notebook:
 
     def errors(self):
         """What stands in red: exceptions and anything written to stderr."""
-        return self.panel.locator("[data-mime-type='application/vnd.jupyter.stderr'], "
-                                  "[data-mime-type='application/vnd.jupyter.error']"
-                                  ).all_inner_texts()
+        return self.panel.locator(
+            "[data-mime-type='application/vnd.jupyter.stderr'], "
+            "[data-mime-type='application/vnd.jupyter.error']"
+        ).all_inner_texts()
 
     def type(self, index, source):
-        """Replace the source of a cell, as somebody at the keyboard would, and run it."""
+        """Replace the source of a cell, as somebody at the keyboard would, and run
+        it.
+        """
         self.cells.nth(index).locator(".cm-content").click()
         self.page.keyboard.press("Control+A")
         self.page.keyboard.insert_text(source)
@@ -151,7 +180,9 @@ class Notebook:
         self.wait()
 
     def output(self, index):
-        return "\n".join(self.cells.nth(index).locator(".jp-OutputArea-output").all_inner_texts())
+        return "\n".join(
+            self.cells.nth(index).locator(".jp-OutputArea-output").all_inner_texts()
+        )
 
     def photograph(self, name, cells):
         """One picture of each of these cells."""
@@ -177,13 +208,21 @@ class Notebook:
                 for (const s of sessions)
                     await fetch(`${base}/${s.id}?token=${token}`, {method: 'DELETE',
                         headers: {Authorization: `token ${token}`}});
-            }""", TOKEN)
+            }""",
+            TOKEN,
+        )
 
 
 def run_all(page, address, path):
-    """Open a notebook, run all of it; complain about errors, unrun cells, missing figures."""
+    """Open a notebook, run all of it; complain about errors, unrun cells, missing
+    figures.
+    """
     committed = read(ROOT / path)
-    codes = [cell for cell in committed.cells if cell.cell_type == "code" and cell.source.strip()]
+    codes = [
+        cell
+        for cell in committed.cells
+        if cell.cell_type == "code" and cell.source.strip()
+    ]
     notebook = Notebook(page, address, path)
     notebook.menu("Edit", "Clear Outputs of All Cells")  # the committed ones
     start = time.monotonic()
@@ -195,52 +234,76 @@ def run_all(page, address, path):
     figures = notebook.panel.locator(".jp-OutputArea-output img").count()
     outputs = [output.get("data", {}) for cell in codes for output in cell.outputs]
     expected = sum("image/png" in data for data in outputs)
-    assert figures >= expected, f"{path}: {figures} figures, {expected} in the committed notebook"
+    assert figures >= expected, (
+        f"{path}: {figures} figures, {expected} in the committed notebook"
+    )
     html = sum("text/html" in data for data in outputs)
     shown = notebook.panel.locator("[data-mime-type='text/html']").count()
-    assert shown >= html, f"{path}: {shown} HTML outputs, {html} in the committed notebook"
-    print(f"{path}: {ran} cells in {seconds:.0f} s, {figures} figures, {shown} HTML, no error",
-          flush=True)
+    assert shown >= html, (
+        f"{path}: {shown} HTML outputs, {html} in the committed notebook"
+    )
+    print(
+        f"{path}: {ran} cells in {seconds:.0f} s, {figures} figures, {shown} HTML, no error",
+        flush=True,
+    )
     notebook.close()
 
 
 def exercise(page, address, path):
     """Answer the first exercise wrongly, then rightly."""
     solved = ROOT / path
-    known = runpy.run_path(str(ROOT / "tests" / "wrong_answers" / f"{solved.stem}.py"))["WRONG"]
+    known = runpy.run_path(str(ROOT / "tests" / "wrong_answers" / f"{solved.stem}.py"))[
+        "WRONG"
+    ]
     name, task = next(iter(read_exercises(read(solved), known).items()))
     wrong, pattern = task.wrong[0]
     blanked = f"notebooks/exercises/{solved.name}"
     cells = read(ROOT / blanked).cells
     task_index = [cell.id for cell in cells].index(read(solved).cells[task.index].id)
-    check = next(i for i, cell in enumerate(cells) if i > task_index and cell.cell_type == "code")
+    check = next(
+        i for i, cell in enumerate(cells) if i > task_index and cell.cell_type == "code"
+    )
     notebook = Notebook(page, address, blanked)
     notebook.cells.nth(task_index).locator(".jp-InputPrompt").click()
     notebook.menu("Run", "Run All Above Selected Cell")
     notebook.wait()
-    assert not notebook.errors(), f"{path}, above {name!r}:\n" + "\n".join(notebook.errors())
-    for answer, message in ((answered(task.source, wrong), pattern), (task.source, None)):
+    assert not notebook.errors(), f"{path}, above {name!r}:\n" + "\n".join(
+        notebook.errors()
+    )
+    for answer, message in (
+        (answered(task.source, wrong), pattern),
+        (task.source, None),
+    ):
         notebook.type(task_index, answer)
         notebook.run(check)
         said = notebook.output(task_index) + notebook.output(check)
         kind = "right" if message is None else "wrong"
         notebook.photograph(f"{solved.stem}-{kind}", [task_index, check])
         if message is None:
-            assert "Error" not in said and "CheckFailed" not in said, f"{path}, {name!r}: {said}"
+            assert "Error" not in said and "CheckFailed" not in said, (
+                f"{path}, {name!r}: {said}"
+            )
         else:
-            assert re.search(message, said, re.DOTALL), f"{name!r}: no {message!r} in\n{said}"
+            assert re.search(message, said, re.DOTALL), (
+                f"{name!r}: no {message!r} in\n{said}"
+            )
     print(f"{path}: exercise {name!r} answered wrongly and rightly", flush=True)
     notebook.close()
 
 
 def main(only):
     SHOTS.mkdir(parents=True, exist_ok=True)
-    paths = [path.relative_to(ROOT).as_posix() for path in notebooks()
-             if not only or path.stem in only]
+    paths = [
+        path.relative_to(ROOT).as_posix()
+        for path in notebooks()
+        if not only or path.stem in only
+    ]
     with tempfile.TemporaryDirectory() as folder, clone(Path(folder) / "clone") as copy:
         (copy / "build").mkdir(exist_ok=True)
         with lab(copy) as address, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+            browser = playwright.chromium.launch(
+                executable_path=chromium(), args=["--no-sandbox"]
+            )
             failed = 0
             for step in (run_all, exercise):
                 for path in paths:

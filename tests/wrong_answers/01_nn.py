@@ -1,11 +1,22 @@
-"""What learners write in 01_nn, and what the check must say to it (see test_exercises.py)."""
+"""What learners write in 01_nn, and what the check must say to it (see
+test_exercises.py).
+"""
 
 WRONG = {
     "cross-entropy backward": [
-        ("ds = p.copy()\nds[self.rows, self.t] -= 1\nreturn ds", r"batch size: 5 times too large"),
+        (
+            "ds = p.copy()\nds[self.rows, self.t] -= 1\nreturn ds",
+            r"batch size: 5 times too large",
+        ),
         ("ds = -p\nds[self.rows, self.t] += 1\nreturn ds / len(p)", r"wrong sign"),
-        ("ds = p.copy()\nds[self.rows, self.t] -= 1\nreturn ds / p.size", r"divide by the rows N"),
-        ("p[self.rows, self.t] -= 1\np / len(p)", r"returns nothing: end it with return"),
+        (
+            "ds = p.copy()\nds[self.rows, self.t] -= 1\nreturn ds / p.size",
+            r"divide by the rows N",
+        ),
+        (
+            "p[self.rows, self.t] -= 1\np / len(p)",
+            r"returns nothing: end it with return",
+        ),
     ],
     "linear backward": [
         (
@@ -137,7 +148,10 @@ WRONG = {
         ({0: "self.scale = kept.astype(x.dtype)"}, r"factor 1/\(1-p\) is missing"),
         ({1: "return dy"}, r"derivative is missing"),
         ({1: "return dy * (self.scale > 0)"}, r"factor 1/\(1-p\) is missing"),
-        ({0: "self.scale = (~kept).astype(x.dtype) / (1 - self.p)"}, r"the output is wrong"),
+        (
+            {0: "self.scale = (~kept).astype(x.dtype) / (1 - self.p)"},
+            r"the output is wrong",
+        ),
     ],
     "l1 penalty": [
         ("return self.strength * np.ones_like(self.W)", r"a sign\(...\) is missing"),

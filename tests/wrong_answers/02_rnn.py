@@ -1,4 +1,6 @@
-"""What learners write in 02_rnn, and what the check must say to it (see test_exercises.py)."""
+"""What learners write in 02_rnn, and what the check must say to it (see
+test_exercises.py).
+"""
 
 WRONG = {
     "step forward": [

@@ -1,4 +1,6 @@
-"""What learners write in 03_cnn, and what the check must say to it (see test_exercises.py)."""
+"""What learners write in 03_cnn, and what the check must say to it (see
+test_exercises.py).
+"""
 
 WRONG = {
     "1-D convolution": [
@@ -6,8 +8,14 @@ WRONG = {
         ("y[i] = x[i] * W.sum()", r"all k weights meet the same number"),
         ("y[i] = x[i : i + k].sum()", r"weights are missing"),
         ("y[i] = (x[i : i + k] * W).mean()", r"mean of the products"),
-        ("y[i] = (x[i : i + k - 1] * W[:-1]).sum()", r"last of the k products is missing"),
-        ("y = (x[i : i + k] * W).sum()", r"has no len|not subscriptable|the shape is \(\)"),
+        (
+            "y[i] = (x[i : i + k - 1] * W[:-1]).sum()",
+            r"last of the k products is missing",
+        ),
+        (
+            "y = (x[i : i + k] * W).sum()",
+            r"has no len|not subscriptable|the shape is \(\)",
+        ),
     ],
     "output size": [
         ("return (n + 2 * padding - k) // stride", r"one too few"),
