@@ -31,9 +31,11 @@ lab: environment  ## open the course in JupyterLab (LAB_FLAGS="--no-browser --po
 	@exec env $(CALM) $(VENV)/bin/python -m jupyterlab --ServerApp.root_dir="$(CURDIR)" \
 		--LabApp.default_url=/lab/tree/notebooks/00_intro.ipynb $(ROOT_FLAG) $(LAB_FLAGS)
 
-test: environment  ## lint, test the library, run every notebook again and compare its outputs
+test: environment  ## lint, check types, test the library, run every notebook again and compare
 	$(VENV)/bin/python -m ruff check --output-format concise .
-	$(QUIET) $(VENV)/bin/python -m pytest --nbval tests $(NOTEBOOKS) $(PYTEST_FLAGS)
+	$(VENV)/bin/python -m ruff format --check --quiet .
+	$(VENV)/bin/python -m mypy
+	$(QUIET) $(VENV)/bin/python -m pytest --nbval --doctest-modules tests scratchml $(NOTEBOOKS) $(PYTEST_FLAGS)
 
 test-browser: browser  ## run every notebook in JupyterLab in a real Chromium, answer exercises there
 	$(QUIET) $(BROWSER)/bin/python tests/browser/rehearse.py $(ONLY)
