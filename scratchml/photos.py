@@ -1,6 +1,9 @@
-"""Photographs, and what the course makes of them: patches, collages, parts that are
-hidden.
+"""Photographs, yours too, and what the course makes of them: patches, collages, parts
+that are hidden.
 """
+
+import warnings
+from pathlib import Path
 
 import numpy as np
 
@@ -34,6 +37,92 @@ def photographs():
         name: image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
         for name, image in images.items()
     }
+
+
+def load(path: str | Path, size: int = 227) -> np.ndarray:
+    """A photograph of yours, cut square and scaled: `(size, size, 3)` uint8 RGB.
+
+    It is turned upright as its EXIF data say. Grey, palette, CMYK and 16-bit images
+    become RGB, what is transparent turns white, and of an animation the first frame
+    counts. `square` cuts the middle out.
+
+    Raises FileNotFoundError if there is no such file, ValueError if it is no image, is
+    damaged, has more than 89 million pixels or fewer than `size` on a side, and
+    ImportError without Pillow, which comes with scikit-image.
+
+    Derived in notebooks/03_cnn.ipynb, section *Real images*.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {str(path)!r} in {Path.cwd()}")
+    return square(_read_upright(path), size)
+
+
+def square(image: np.ndarray, size: int = 227) -> np.ndarray:
+    """The middle of a photograph `(H, W, 3)` uint8, scaled down to `(size, size, 3)`.
+
+    Each new pixel is a mean of the old ones around it (a triangle filter), as in most
+    programs that prepare images for a network.
+
+    Raises ValueError for anything but uint8 `(H, W, 3)` of at least `size` pixels a
+    side, ImportError without Pillow.
+
+    Derived in notebooks/03_cnn.ipynb, section *Real images*.
+    """
+    from PIL import Image
+
+    _check_photograph("square", image)
+    height, width = image.shape[:2]
+    side = min(height, width)
+    require(
+        1 <= size <= side,
+        f"square expects at least {size} x {size} pixels, got {width} x {height}",
+    )
+    top = (height - side) // 2
+    left = (width - side) // 2
+    middle = Image.fromarray(image[top : top + side, left : left + side])
+    return np.array(middle.resize((size, size), Image.Resampling.BILINEAR))
+
+
+def _read_upright(path):
+    """Any file that Pillow can read, as `(H, W, 3)` uint8, turned as its EXIF says."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                return np.array(_as_rgb(ImageOps.exif_transpose(image)))
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise ValueError(f"{path} is too large: save it with fewer pixels") from None
+    except UnidentifiedImageError:
+        raise ValueError(
+            f"{path} is no image that can be read here: save it as JPEG or PNG "
+            "(phones often save HEIC)"
+        ) from None
+    except Exception as error:  # whatever a damaged file makes Pillow say
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def _as_rgb(image):
+    """A Pillow image of any mode as RGB, on white where it is transparent."""
+    from PIL import Image
+
+    if image.mode[0] in "IF":  # one channel of more than 8 bits
+        image = Image.fromarray(_as_bytes(np.asarray(image)))
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+
+
+def _as_bytes(grey):
+    """Floats in [0, 1] or 16-bit integers as uint8."""
+    top = 1 if grey.dtype.kind == "f" else 2**16 - 1
+    require(
+        grey.min() >= 0 and grey.max() <= top, f"its pixels are not between 0 and {top}"
+    )
+    return np.rint(grey * (255 / top)).astype(np.uint8)
 
 
 def patches():
@@ -98,13 +187,7 @@ def shrink(image, height):
     """
     from skimage.transform import resize
 
-    require(
-        image.dtype == np.uint8
-        and image.ndim == 3
-        and image.shape[2] == 3
-        and image.size,
-        f"shrink expects uint8 (H, W, 3), got {image.dtype} {image.shape}",
-    )
+    _check_photograph("shrink", image)
     size = height, round(image.shape[1] * height / image.shape[0])
     return np.rint(255 * resize(image, size, anti_aliasing=True)).astype(np.uint8)
 
@@ -163,6 +246,16 @@ def hide_parts(x, rng, everything=False):
         colour = np.where(grey, x.dtype.type(0.5), colour)
         x = np.where(part & (everything | (rng.random(size.shape) < 0.5)), colour, x)
     return x
+
+
+def _check_photograph(name, image):
+    require(
+        image.dtype == np.uint8
+        and image.ndim == 3
+        and image.shape[2] == 3
+        and image.size,
+        f"{name} expects uint8 (H, W, 3), got {image.dtype} {image.shape}",
+    )
 
 
 def _check_patches(name, x):
