@@ -9,15 +9,17 @@ known checksum each time it is read; nothing is ever unpickled. `data/README.md`
 sources, licences and checksums.
 """
 
+import contextlib
 import gzip
 import json
+import logging
 import os
 import re
 import tarfile
 import zipfile
-from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -54,37 +56,40 @@ _TEXT8_URLS = (
 )
 
 _HELP = (
-    "Complete sets are looked for, and kept, in the folder that SCRATCHML_DATA names. The "
-    "embedded set needs no network: pass full=False, or unset SCRATCHML_FULL."
+    "Complete sets are looked for, and kept, in the folder that SCRATCHML_DATA names. "
+    "The embedded set needs no network: pass full=False, or unset SCRATCHML_FULL."
 )
 
 
 class Dataset(NamedTuple):
-    """Three parts of one data set, each a pair (x, y) of arrays with one row per
-    example.
+    """Three parts of one data set, each a pair (x, y) with one row per example.
 
     Train on `train`, choose with `validation`, report on `test`, once. The parts of
     `text8`, which has no labels, are x alone.
 
-    Derived in notebooks/01_nn.ipynb, section *Digits, and a baseline to beat*.
+    See notebooks/01_nn.ipynb, section *Digits, and a baseline to beat*.
+
+    >>> from scratchml import datasets
+    >>> datasets.mnist(full=False)
+    Dataset(train=4000, validation=500, test=500 examples of shape (1, 28, 28))
     """
 
     train: tuple
     validation: tuple
     test: tuple
 
-    def __repr__(self):
-        parts = (
-            f"{name}={len(part[1] if isinstance(part, tuple) else part)}"
-            for name, part in self._asdict().items()
-        )
+    def __repr__(self) -> str:
+        sizes = []
+        for name, part in self._asdict().items():
+            x = part[0] if isinstance(part, tuple) else part
+            sizes.append(f"{name}={len(x)}")
         shape = np.shape(self.train[0])[1:]
-        return f"Dataset({', '.join(parts)} examples{f' of shape {shape}' if shape else ''})"
+        of_shape = f" of shape {shape}" if shape else ""
+        return f"Dataset({', '.join(sizes)} examples{of_shape})"
 
 
-def use_full(full=None):
-    """Complete or embedded data? `full` when given, else the environment's
-    SCRATCHML_FULL.
+def use_full(full: bool | None = None) -> bool:
+    """Complete or embedded data? `full` if given, else the variable SCRATCHML_FULL.
 
     Unset, empty, 0, false, no and off mean embedded; anything else means complete.
     """
@@ -92,92 +97,103 @@ def use_full(full=None):
     return value.strip().lower() not in {"", "0", "false", "no", "off"}
 
 
-def data_folder():
+def data_folder() -> Path:
     """Path of the repository's `data/`, where the embedded sets are."""
     return Path(__file__).resolve().parents[1] / "data"
 
 
-def mnist(full=None):
+def mnist(full: bool | None = None) -> Dataset:
     """Handwritten digits: x (N, 1, 28, 28) float32 in [0, 1], y (N,) int64 in 0..9.
 
-    Embedded: 4,000 / 500 / 500 train / validation / test, every digit equally often.
-    Complete: 55,000 / 5,000 / 10,000; validation is the last 500 of each digit in the
-    training file, the rest keeps its order, test is the official one.
+    Embedded: 4,000 / 500 / 500 for training, validation and test, every digit equally
+    often. Complete: 55,000 / 5,000 / 10,000; validation is the last 500 of each digit
+    in the training file, test is the official one.
 
-    Raises ConnectionError when the complete set is neither on disk nor to be
-    downloaded, ValueError when one of its files is damaged.
+    Raises ConnectionError if the complete set is neither on disk nor downloadable, and
+    ValueError if one of its files is damaged.
 
-    Derived in notebooks/01_nn.ipynb, section *Digits, and a baseline to beat*. LeCun,
-    Bottou, Bengio and Haffner, *Gradient-based learning applied to document
-    recognition* (1998).
+    See notebooks/01_nn.ipynb, section *Digits, and a baseline to beat*. LeCun, Bottou,
+    Bengio and Haffner, *Gradient-based learning applied to document recognition*
+    (1998).
     """
-    if use_full(full):
-        train_x, train_y, test_x, test_y = map(_read_idx, _MNIST_FILES)
-        last = [
-            np.flatnonzero(train_y == digit)[-_MNIST_VALIDATION:] for digit in range(10)
-        ]
-        held = np.isin(np.arange(len(train_y)), last)
-        parts = (
-            (train_x[~held], train_y[~held]),
-            (train_x[held], train_y[held]),
-            (test_x, test_y),
-        )
-    else:
-        arrays = _embedded("mnist.npz", _read_npz)
-        parts = [(arrays[f"{part}_x"], arrays[f"{part}_y"]) for part in Dataset._fields]
-    return Dataset(
-        *(
-            (np.divide(x[:, None], 255, dtype=np.float32), y.astype(np.int64))
-            for x, y in parts
-        )
-    )
+    parts = _complete_mnist() if use_full(full) else _embedded_mnist()
+    return Dataset(*(_as_digits(images, labels) for images, labels in parts))
 
 
-def newsgroups(groups=("sci.space", "rec.autos"), strip_headers=False, full=None):
-    """Which group is a post from? x (N,) texts, y (N,) int64, the place of the group in
-    `groups`.
+def _embedded_mnist():
+    arrays = _embedded("mnist.npz", _read_npz)
+    return [(arrays[f"{part}_x"], arrays[f"{part}_y"]) for part in Dataset._fields]
+
+
+def _complete_mnist():
+    train_x, train_y, test_x, test_y = map(_read_idx, _MNIST_FILES)
+    held_out = np.zeros(len(train_y), bool)
+    for digit in range(10):
+        held_out[np.flatnonzero(train_y == digit)[-_MNIST_VALIDATION:]] = True
+    train = train_x[~held_out], train_y[~held_out]
+    validation = train_x[held_out], train_y[held_out]
+    return train, validation, (test_x, test_y)
+
+
+def _as_digits(images, labels):
+    """Bytes (N, 28, 28) and labels as the networks want them."""
+    x = np.divide(images[:, None], 255, dtype=np.float32)
+    return x, labels.astype(np.int64)
+
+
+def newsgroups(
+    groups: Sequence[str] = ("sci.space", "rec.autos"),
+    strip_headers: bool = False,
+    full: bool | None = None,
+) -> Dataset:
+    """Which group is a post from? x (N,) texts, y (N,) int64, its place in `groups`.
 
     Embedded: 1,000 / 200 / 300 posts written for this course in the form of two
     newsgroups; no real person wrote any of them. Complete: the real 20 newsgroups,
     split by date; validation is the last tenth of each group's training posts.
     `strip_headers` leaves only the body of each post, see `strip_post`.
 
-    Raises ValueError for a group that is not there and for an archive that is damaged
-    or unsafe, ConnectionError when the complete set is neither on disk nor to be
-    downloaded.
+    Raises ValueError for an unknown group and for a damaged or unsafe archive, and
+    ConnectionError if the complete set is neither on disk nor downloadable.
 
-    Derived in notebooks/02_rnn.ipynb, section *A text classifier*. Lang, *NewsWeeder*
-    (1995).
+    See notebooks/02_rnn.ipynb, section *A text classifier*. Lang, *NewsWeeder* (1995).
     """
-    posts = (
-        _real_posts(groups) if use_full(full) else _embedded("posts.jsonl", _read_posts)
-    )
+    if use_full(full):
+        posts = _real_posts(groups)
+    else:
+        posts = _embedded("posts.jsonl", _read_posts)
     require(
         not isinstance(groups, str) and groups and set(groups) <= set(posts),
         f"newsgroups expects some of the groups {sorted(posts)}, got {groups!r}",
     )
-    parts = zip(
-        *(posts[group] for group in groups), strict=True
-    )  # the texts of each group
-    return Dataset(*(_shuffled(texts, strip_headers) for texts in parts))
+    parts = []
+    for part in Dataset._fields:
+        parts.append(_shuffled([posts[g][part] for g in groups], strip_headers))
+    return Dataset(*parts)
 
 
-def strip_post(text):
+def strip_post(text: str) -> str:
     """The body of a post: without header, quoted lines and signature.
 
     The header ends at the first empty line. Quoted lines begin with `>`, `|` or `:`,
     the line before them names an author (`... writes:`), and a line of dashes begins
     the signature.
 
-    Derived in notebooks/02_rnn.ipynb, section *A text classifier*.
+    See notebooks/02_rnn.ipynb, section *A text classifier*.
+
+    >>> from scratchml import datasets
+    >>> datasets.strip_post("From: Ann\\n\\n> old tyres?\\nNew ones.\\n--\\nAnn")
+    'New ones.'
     """
     lines = text.replace("\r\n", "\n").partition("\n\n")[2].split("\n")
-    ends = [i for i, line in enumerate(lines) if _SIGNATURE.fullmatch(line)]
-    lines = lines[: ends[-1]] if ends else lines
+    for i in reversed(range(len(lines))):
+        if _SIGNATURE.fullmatch(lines[i]):
+            lines = lines[:i]
+            break
     return "\n".join(line for line in lines if not _QUOTE.search(line)).strip()
 
 
-def text8(full=None):
+def text8(full: bool | None = None) -> Dataset:
     """One long text in 27 characters, as ids `(L,)` uint8: train, validation, test.
 
     Embedded: the bodies of the posts of `newsgroups`, about 450,000 / 90,000 / 134,000
@@ -187,68 +203,65 @@ def text8(full=None):
 
     Raises as `newsgroups` does.
 
-    Derived in notebooks/02_rnn.ipynb, section *A character model* (Mahoney, 2006).
+    See notebooks/02_rnn.ipynb, section *A character model* (Mahoney, 2006).
     """
-    if not use_full(full):
-        bodies = (part[0] for part in newsgroups(strip_headers=True, full=False))
-        return Dataset(
-            *(encode_characters(clean_text8(" ".join(part))) for part in bodies)
-        )
+    if use_full(full):
+        return _complete_text8()
+    bodies = [part[0] for part in newsgroups(strip_headers=True, full=False)]
+    return Dataset(*(encode_characters(clean_text8(" ".join(part))) for part in bodies))
+
+
+def _complete_text8():
     path = _downloads_folder() / "text8.ids"
     if not path.exists():
-        with zipfile.ZipFile(
-            _complete("text8.zip", _TEXT8_URLS, _TEXT8_HASH)
-        ) as archive:
+        archive = zipfile.ZipFile(_complete("text8.zip", _TEXT8_URLS, _TEXT8_HASH))
+        with archive:
             # The rule of encode_characters, without a string of 100 million characters.
-            ids = np.frombuffer(archive.read("text8"), np.uint8) & 31
-        replace_file(path, ids.tofile)
+            replace_file(
+                path, (np.frombuffer(archive.read("text8"), np.uint8) & 31).tofile
+            )
     ids = np.memmap(path, np.uint8, mode="r")
     return Dataset(*np.split(ids, (9 * len(ids) // 10, 19 * len(ids) // 20)))
 
 
-def faces():
+def faces() -> Dataset:
     """Face or not: x (N, 1, 25, 25) float32 in [0, 1], y (N,) int64, 1 for a face.
 
-    120 / 20 / 60 train / validation / test, half of each part faces, all from different
-    pictures: the 200 crops of `skimage.data.lfw_subset`. Raises ImportError without
-    scikit-image.
+    120 / 20 / 60 for training, validation and test, half of each part faces, all from
+    different pictures: the 200 crops of `skimage.data.lfw_subset`. Raises ImportError
+    without scikit-image.
 
-    Derived in notebooks/03_cnn.ipynb, section *Real images*. Huang, Ramesh, Berg and
+    See notebooks/03_cnn.ipynb, section *Real images*. Huang, Ramesh, Berg and
     Learned-Miller, *Labeled faces in the wild* (2007).
     """
-    from skimage.data import lfw_subset  # 100 faces, then 100 others
+    from skimage.data import lfw_subset
 
     x = lfw_subset()[:, None].astype(np.float32)
+    y = np.repeat([1, 0], 100)
     order = np.random.default_rng(0).permutation(100)
-    rows = np.stack(
-        [order, order + 100], axis=1
-    ).ravel()  # a face, another thing, a face, ...
-    return Dataset(
-        *((x[r], (r < 100).astype(np.int64)) for r in np.split(rows, [120, 140]))
-    )
+    rows = np.stack([order, order + 100], axis=1).ravel()  # face, other, face, other
+    return Dataset(*((x[part], y[part]) for part in np.split(rows, [120, 140])))
 
 
-def references(name):
-    """Frozen results of other libraries on our inputs: dict of arrays from
-    data/references.
+def references(name: str) -> dict[str, np.ndarray]:
+    """Frozen results of other libraries on our inputs, from data/references.
 
     `make references` computes them with PyTorch, scikit-learn or lime; notebooks and
     tests compare with them where those libraries are not installed.
     """
-    return _embedded(
-        f"references/{name}.npz", _read_npz, "run `make references`, with PyTorch"
-    )
+    remedy = "run `make references`, with PyTorch"
+    return _embedded(f"references/{name}.npz", _read_npz, remedy)
 
 
 # ------------------------------------------------------------------- the embedded files
 
+_CLONE = "clone the repository and install scratchml from there, with -e"
+
 
 def _embedded(
-    name, read, remedy="clone the repository and install scratchml from there, with -e"
-):
-    """`read(file)` of a file in data/; whatever is wrong with it becomes one clear
-    error.
-    """
+    name: str, read: Callable[[IO[bytes]], dict], remedy: str = _CLONE
+) -> dict:
+    """`read(file)` of a file in data/; whatever is wrong with it becomes one error."""
     path = data_folder() / name
     try:
         with open(path, "rb") as file:
@@ -257,28 +270,26 @@ def _embedded(
         raise ValueError(f"{path} is missing or damaged ({error}): {remedy}") from error
 
 
-def _read_npz(file):
+def _read_npz(file: IO[bytes]) -> dict[str, np.ndarray]:
     """All arrays of one .npz in a dict; never unpickles."""
     return dict(np.load(file, allow_pickle=False))
 
 
-def _read_posts(file):
-    """{group: (train, validation, test)}, each a list of texts."""
-    posts = defaultdict(lambda: ([], [], []))
+def _read_posts(file: IO[bytes]) -> dict[str, dict[str, list[str]]]:
+    """{group: {"train": [text, ...], "validation": ..., "test": ...}}."""
+    posts: dict[str, dict[str, list[str]]] = {}
     for post in map(json.loads, file):
-        posts[post["group"]][Dataset._fields.index(post["split"])].append(post["text"])
+        parts = posts.setdefault(post["group"], {part: [] for part in Dataset._fields})
+        parts[post["split"]].append(post["text"])
     return posts
 
 
 def _shuffled(texts, strip):
-    """Lists of texts, one a group -> x (N,) strings and y (N,) int64, in a fixed mixed
-    order.
-    """
+    """Lists of texts, one a group -> x (N,) strings, y (N,) int64, in a mixed order."""
     y = np.repeat(np.arange(len(texts)), [len(group) for group in texts])
-    x = np.array(
-        [strip_post(text) if strip else text for group in texts for text in group],
-        object,
-    )
+    x = np.array([text for group in texts for text in group], object)
+    if strip:
+        x[:] = [strip_post(text) for text in x]
     order = np.random.default_rng(0).permutation(len(y))
     return x[order], y[order]
 
@@ -289,60 +300,67 @@ _QUOTE = re.compile(r"^\s*[>|:]|^In article|(writes|wrote|says|said)( in .*)?:")
 _SIGNATURE = re.compile(r"(-|_|=|\*){2,}\s*")
 
 
-def _read_idx(name):
+def _read_idx(name: str) -> np.ndarray:
     """One array of bytes of the complete MNIST, from its gzipped idx format.
 
     Two zero bytes, the type (8: unsigned byte), the number of axes, each axis as a
     big-endian 32-bit integer, then the data in C order.
     """
     urls = [mirror + name for mirror in _MNIST_MIRRORS]
-    raw = gzip.decompress(
-        _complete(name, urls, _MNIST_FILES[name], _MNIST_FOLDERS).read_bytes()
-    )
-    shape = np.frombuffer(raw, ">u4", count=raw[3], offset=4)
-    return np.frombuffer(raw, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+    path = _complete(name, urls, _MNIST_FILES[name], _MNIST_FOLDERS)
+    raw = gzip.decompress(path.read_bytes())
+    axes = raw[3]
+    shape = np.frombuffer(raw, ">u4", count=axes, offset=4)
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * axes).reshape(shape)
 
 
-def _real_posts(groups):
-    """As `_read_posts`, of the real groups; validation is the last tenth of the
-    training posts.
-    """
-    posts = defaultdict(lambda: {"train": {}, "test": {}})
+def _real_posts(groups: Sequence[str]) -> dict[str, dict[str, list[str]]]:
+    """As `_read_posts`, of the real groups; only the texts of `groups` are read."""
+    found: dict[str, dict[str, dict[int, str]]] = {}
     for name, read in _real_files():
-        if post := re.search(rf"{_NEWS}-(train|test)/([^/]+)/(\d+)$", name):
-            part, group, number = post.groups()
-            posts[group][part][int(number)] = _decode(read()) if group in groups else ""
-    for group, parts in posts.items():
-        train, test = (
-            [text for _, text in sorted(part.items())] for part in parts.values()
-        )
+        match = re.search(rf"{_NEWS}-(train|test)/([^/]+)/(\d+)$", name)
+        if match is None:
+            continue
+        part, group, number = match.groups()
+        texts = found.setdefault(group, {"train": {}, "test": {}})[part]
+        texts[int(number)] = _decode(read()) if group in groups else ""
+    posts = {}
+    for group, parts in found.items():
+        train = [parts["train"][number] for number in sorted(parts["train"])]
+        test = [parts["test"][number] for number in sorted(parts["test"])]
         kept = len(train) - len(train) // 10
-        posts[group] = train[:kept], train[kept:], test
+        posts[group] = dict(train=train[:kept], validation=train[kept:], test=test)
     return posts
 
 
-def _real_files():
-    """The name of each file of 20 newsgroups and what reads it: unpacked, or in its
-    archive.
+def _real_files() -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """The name of each file of 20 newsgroups and what reads it, unpacked or archived.
 
     The archive is never unpacked, so nothing in it can do harm; a suspicious one is
     refused.
     """
-    root, pattern = _downloads_folder(), f"{_NEWS}-*/*/*"
-    if paths := [*root.glob(pattern), *root.glob(f"{_NEWS}/{pattern}")]:
-        yield from ((path.as_posix(), path.read_bytes) for path in paths)
+    root = _downloads_folder()
+    unpacked = [
+        *root.glob(f"{_NEWS}-*/*/*"),
+        *root.glob(f"{_NEWS}/{_NEWS}-*/*/*"),
+    ]
+    if unpacked:
+        for path in unpacked:
+            yield path.as_posix(), path.read_bytes
         return
-    with tarfile.open(_complete(f"{_NEWS}.tar.gz", _NEWS_URLS, _NEWS_HASH)) as tar:
+    archive = _complete(f"{_NEWS}.tar.gz", _NEWS_URLS, _NEWS_HASH)
+    with tarfile.open(archive) as tar:
         for member in tar:
             if ".." in member.name or not (member.isfile() or member.isdir()):
                 raise ValueError(
-                    f"{tar.name} is refused: {member.name!r} leads elsewhere. {_HELP}"
+                    f"{archive} is refused: {member.name!r} leads elsewhere. {_HELP}"
                 )
-            if member.isfile():
-                yield member.name, tar.extractfile(member).read
+            content = tar.extractfile(member)
+            if content is not None:
+                yield member.name, content.read
 
 
-def _decode(content):
+def _decode(content: bytes) -> str:
     """UTF-8 where it is valid, else Latin-1, which any bytes are."""
     try:
         return content.decode("utf-8")
@@ -350,47 +368,65 @@ def _decode(content):
         return content.decode("latin-1")
 
 
-def _downloads_folder():
-    """Where complete sets are looked for and kept: SCRATCHML_DATA or
-    data/downloads/.
-    """
-    return Path(
-        os.environ.get("SCRATCHML_DATA") or data_folder() / "downloads"
-    ).expanduser()
+def _downloads_folder() -> Path:
+    """Where complete sets are looked for and kept."""
+    folder = os.environ.get("SCRATCHML_DATA")
+    return Path(folder).expanduser() if folder else data_folder() / "downloads"
 
 
-def _complete(name, urls, known_hash, folders=(".",)):
-    """Path of a file of a complete set: in one of these folders, or fetched into the
-    first.
+def _complete(
+    name: str, urls: Iterable[str], known_hash: str, folders: Iterable[str] = (".",)
+) -> Path:
+    """Path of a file of a complete set, found in `folders` or fetched into the first.
 
-    Its checksum is tested every time. A file that is there already is never replaced; a
-    new one is written under another name, and gets its own when its checksum is right.
-    Raises ValueError for a damaged file, ConnectionError when no url works, saying why.
+    Its checksum is tested every time, and a file that is there already is never
+    replaced. Raises ValueError for a damaged file, and ConnectionError, saying why, if
+    no url works.
     """
     import pooch
 
     places = [_downloads_folder() / folder / name for folder in folders]
     algorithm, expected = known_hash.split(":")
-    for path in filter(Path.exists, places):
-        found = pooch.file_hash(path, algorithm)
-        if found != expected:
-            raise ValueError(
+    for path in places:
+        if path.exists():
+            found = pooch.file_hash(path, algorithm)
+            require(
+                found == expected,
                 f"{path} is damaged: expected {algorithm} {expected}, found {found}. "
-                f"Delete it and run again to download it anew. {_HELP}"
+                f"Delete it and run again to download it anew. {_HELP}",
             )
-        return path
-    path, tried = places[0], []
-    pooch.get_logger().setLevel("ERROR")
+            return path
+    return _download(places[0], urls, known_hash)
+
+
+def _download(path: Path, urls: Iterable[str], known_hash: str) -> Path:
+    """Fetch a file from the first url that works; it gets its name when it is whole."""
+    import pooch
+
+    failures = []
     for url in urls:
         # pooch puts the true total in; a bar without any would count as no bar.
-        with progress_bar(1, desc=name, unit="B", unit_scale=True) as bar:
-            fetch = pooch.HTTPDownloader(progressbar=bar, chunk_size=2**16)
+        with progress_bar(1, desc=path.name, unit="B", unit_scale=True) as bar:
+            downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=2**16)
             try:
-                pooch.retrieve(url, known_hash, name, path.parent, downloader=fetch)
+                with _quiet(pooch.get_logger()):
+                    pooch.retrieve(
+                        url, known_hash, path.name, path.parent, downloader=downloader
+                    )
+            except (OSError, ValueError) as error:
+                failures.append(f"  {url}: {type(error).__name__}: {error}")
+            else:
                 path.chmod(0o644)  # readable for all, as a class shares it
                 return path
-            except (OSError, ValueError) as error:
-                tried.append(f"  {url}: {type(error).__name__}: {error}")
-    raise ConnectionError(
-        "\n".join([f"{path} is missing. Tried to download it:", *tried, _HELP])
-    )
+    lines = [f"{path} is missing. Tried to download it:", *failures, _HELP]
+    raise ConnectionError("\n".join(lines))
+
+
+@contextlib.contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

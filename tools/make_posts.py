@@ -1,5 +1,5 @@
-"""Make data/posts.jsonl: 1,500 posts in the form of two newsgroups, written for this
-course.
+"""Make data/posts.jsonl: 1,500 posts in the form of two newsgroups.
+They were written for this course.
 
     python tools/make_posts.py
 
