@@ -19,7 +19,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -243,6 +243,21 @@ def faces() -> Dataset:
     return Dataset(*((x[part], y[part]) for part in np.split(rows, [120, 140])))
 
 
+def imagenet_names() -> list[str]:
+    """The names of ImageNet's 1,000 classes, in the order of `squeezenet`'s scores.
+
+    Each is the first of WordNet's synonyms. Raises ValueError if the file is damaged.
+
+    See notebooks/03_cnn.ipynb, section *Real images*. Deng, Dong, Socher, Li, Li and
+    Fei-Fei, *ImageNet: a large-scale hierarchical image database* (2009).
+
+    >>> from scratchml import datasets
+    >>> datasets.imagenet_names()[967]
+    'espresso'
+    """
+    return _embedded("imagenet_names.txt", _read_names)
+
+
 def references(name: str) -> dict[str, np.ndarray]:
     """Frozen results of other libraries on our inputs, from data/references.
 
@@ -258,9 +273,7 @@ def references(name: str) -> dict[str, np.ndarray]:
 _CLONE = "clone the repository and install scratchml from there, with -e"
 
 
-def _embedded(
-    name: str, read: Callable[[IO[bytes]], dict], remedy: str = _CLONE
-) -> dict:
+def _embedded(name: str, read: Callable[[IO[bytes]], Any], remedy: str = _CLONE) -> Any:
     """`read(file)` of a file in data/; whatever is wrong with it becomes one error."""
     path = data_folder() / name
     try:
@@ -273,6 +286,13 @@ def _embedded(
 def _read_npz(file: IO[bytes]) -> dict[str, np.ndarray]:
     """All arrays of one .npz in a dict; never unpickles."""
     return dict(np.load(file, allow_pickle=False))
+
+
+def _read_names(file: IO[bytes]) -> list[str]:
+    """One name a line."""
+    names = file.read().decode().splitlines()
+    require(len(set(names)) == 1000, f"{len(set(names))} names instead of 1000")
+    return names
 
 
 def _read_posts(file: IO[bytes]) -> dict[str, dict[str, list[str]]]:

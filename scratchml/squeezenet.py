@@ -5,7 +5,11 @@ joins two convolutions. Somebody else trained it on 1.2 million photographs;
 `data/squeezenet.npz` has its 1,235,496 weights, 2.5 MB (`data/README.md` says whose).
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ._support import require
 from .convolution import Conv2d, GlobalAvgPool2d, MaxPool2d
@@ -43,10 +47,10 @@ class Fire(Layer):
         expand: int,
         *,
         rng: np.random.Generator,
-        init=he,
-        dtype=np.float32,
+        init: Callable[..., np.ndarray] = he,
+        dtype: DTypeLike = np.float32,
     ):
-        options = {"rng": rng, "init": init, "dtype": dtype}
+        options: dict[str, Any] = {"rng": rng, "init": init, "dtype": dtype}
         self.squeeze = Conv2d(c_in, squeeze, 1, **options)
         self.squeeze_relu = ReLU()
         self.expand1x1 = Conv2d(squeeze, expand, 1, **options)
@@ -84,7 +88,7 @@ def squeezenet(*, rng: np.random.Generator | None = None) -> Sequential:
 
     Derived in notebooks/03_cnn.ipynb, section *Real images* (Iandola et al., 2016).
     """
-    options = {"rng": rng, "init": _zeros if rng is None else he}
+    options: dict[str, Any] = {"rng": rng, "init": _zeros if rng is None else he}
     model = Sequential(
         Conv2d(3, 64, 3, stride=2, **options),
         ReLU(),

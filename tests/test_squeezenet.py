@@ -38,7 +38,7 @@ from scratchml.squeezenet import (
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 FROZEN = datasets.references("squeezenet")
-NAMES = (DATA / "imagenet_names.txt").read_text(encoding="utf-8").splitlines()
+NAMES = datasets.imagenet_names()
 TOP5 = {
     "cat": {"tabby", "Egyptian cat", "tiger cat", "lynx", "cheetah"},
     "coffee": {"espresso", "consomme", "soup bowl", "cup", "tray"},
@@ -383,6 +383,14 @@ def test_names_are_a_thousand_different_ones():
     known = {0: "tench", 281: "tabby", 285: "Egyptian cat", 967: "espresso"}
     assert {i: NAMES[i] for i in known} == known
     assert all(name == name.strip() != "" for name in NAMES)
+
+
+@pytest.mark.parametrize("content", [b"", b"cat\n" * 1000, b"\xff\n" * 1000])
+def test_damaged_names_are_refused(tmp_path, monkeypatch, content):
+    (tmp_path / "imagenet_names.txt").write_bytes(content)
+    monkeypatch.setattr(datasets, "data_folder", lambda: tmp_path)
+    with pytest.raises(ValueError, match=r"imagenet_names\.txt is missing or damaged"):
+        datasets.imagenet_names()
 
 
 def test_names_are_the_first_synonyms_told_apart():
