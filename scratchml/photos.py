@@ -1,6 +1,4 @@
-"""Photographs, yours too, and what the course makes of them: patches, collages, parts
-that are hidden.
-"""
+"""Photographs, yours too, and what the course makes of them: patches and collages."""
 
 import warnings
 from pathlib import Path
@@ -10,6 +8,7 @@ import numpy as np
 from ._support import check_floating, require
 from .datasets import Dataset
 
+# Our name of the class, and the photograph's in skimage.data.
 _PHOTOGRAPHS = {
     "astronaut": "astronaut",
     "cat": "chelsea",
@@ -17,26 +16,27 @@ _PHOTOGRAPHS = {
     "rocket": "rocket",
     "brick": "brick",
     "grass": "grass",
-}  # class: its name in skimage.data
-CLASSES = (*_PHOTOGRAPHS, "blank")  # the names of the labels of `photos`
+}
+CLASSES = (*_PHOTOGRAPHS, "blank")
+SIDE = 32  # of a patch, in pixels
+MARGIN = 2  # pixels that a patch keeps from the edge of its region
 
 
-def photographs():
-    """The whole photographs that `photos` cuts up: {class: (H, W, 3) uint8}; two are
-    grey.
+def photographs() -> dict[str, np.ndarray]:
+    """The whole photographs that `patches` cuts up: {class: (H, W, 3) uint8}.
 
     All are in the public domain or CC0, and come inside scikit-image: nothing is
-    downloaded. Raises ImportError without it.
+    downloaded. Two are grey. Raises ImportError without scikit-image.
 
-    Derived in notebooks/03_cnn.ipynb, section *Real images*.
+    See notebooks/03_cnn.ipynb, section *Real images*.
     """
     from skimage import data
 
-    images = {name: getattr(data, key)() for name, key in _PHOTOGRAPHS.items()}
-    return {
-        name: image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
-        for name, image in images.items()
-    }
+    found = {}
+    for name, key in _PHOTOGRAPHS.items():
+        image = getattr(data, key)()
+        found[name] = image if image.ndim == 3 else np.dstack([image, image, image])
+    return found
 
 
 def load(path: str | Path, size: int = 227) -> np.ndarray:
@@ -50,7 +50,7 @@ def load(path: str | Path, size: int = 227) -> np.ndarray:
     damaged, has more than 89 million pixels or fewer than `size` on a side, and
     ImportError without Pillow, which comes with scikit-image.
 
-    Derived in notebooks/03_cnn.ipynb, section *Real images*.
+    See notebooks/03_cnn.ipynb, section *Real images*.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -67,7 +67,7 @@ def square(image: np.ndarray, size: int = 227) -> np.ndarray:
     Raises ValueError for anything but uint8 `(H, W, 3)` of at least `size` pixels a
     side, ImportError without Pillow.
 
-    Derived in notebooks/03_cnn.ipynb, section *Real images*.
+    See notebooks/03_cnn.ipynb, section *Real images*.
     """
     from PIL import Image
 
@@ -125,126 +125,128 @@ def _as_bytes(grey):
     return np.rint(grey * (255 / top)).astype(np.uint8)
 
 
-def patches():
-    """Which photograph is a patch from? x (N, 3, 32, 32) float32 in [0, 1], y (N,)
-    int64.
+def patches() -> Dataset:
+    """Which photograph is a patch from? x (N, 3, 32, 32) float32 in [0, 1], y (N,).
 
     `CLASSES[y]` names the class: one of six `photographs`, each taken at three sizes,
     or "blank", patches with every part hidden. A network that has seen those need not
-    guess where LIME hides things. Train, validation and test come from different
-    `regions` and share no pixel, but they do share the photograph. 4,200 / 420 / 714
-    patches, each class equally often.
+    guess where LIME hides things. Training, validation and test patches come from
+    different `regions` and share no pixel, but they do share the photograph. 4,200 /
+    420 / 714 patches, each class equally often.
 
     Raises ImportError without scikit-image.
 
-    Derived in notebooks/03_cnn.ipynb, section *Real images*.
+    See notebooks/03_cnn.ipynb, section *Real images*.
     """
     rng = np.random.default_rng(0)
-    parts = [], [], []
+    found: tuple[list, list, list] = ([], [], [])
     for image in photographs().values():
         for height in (160, 200, 256):
             small = shrink(image, height).astype(np.float32) / 255
-            views = np.lib.stride_tricks.sliding_window_view(
-                small, (32, 32), axis=(0, 1)
-            )
-            squares = regions(*small.shape[:2])
-            for part, (found, n) in enumerate(zip(parts, (200, 20, 34), strict=True)):
-                here = (
-                    squares == part
-                )  # a patch is there when its four corners are, ...
-                here = here[:-35] & here[35:]
-                inside = np.argwhere(here[:, :-35] & here[:, 35:])
-                rows, columns = (
-                    rng.permutation(inside)[:n] + 2
-                ).T  # ... 2 pixels from the edge
-                found.append(views[rows, columns])
-    return Dataset(*(_with_blank(np.concatenate(found), rng) for found in parts))
+            shape = (SIDE, SIDE)
+            views = np.lib.stride_tricks.sliding_window_view(small, shape, axis=(0, 1))
+            region = regions(*small.shape[:2])
+            for part, n in enumerate((200, 20, 34)):
+                corners = rng.permutation(_corners(region == part))[:n]
+                found[part].append(views[corners[:, 0], corners[:, 1]])
+    return Dataset(*(_with_blank(np.concatenate(part), rng) for part in found))
 
 
-def regions(height, width):
+def _corners(inside):
+    """Upper left corners of all patches that lie inside, margin included: (n, 2)."""
+    reach = SIDE + 2 * MARGIN - 1
+    rows = inside[:-reach] & inside[reach:]
+    return np.argwhere(rows[:, :-reach] & rows[:, reach:]) + MARGIN
+
+
+def regions(height: int, width: int) -> np.ndarray:
     """Which part each pixel of a photograph belongs to: 0 train, 1 validation, 2 test.
 
     A chessboard of four rows, where the held-out squares are a knight's move apart.
     Shape: `(height, width)` integers.
 
-    Derived in notebooks/03_cnn.ipynb, section *Real images*.
+    See notebooks/03_cnn.ipynb, section *Real images*.
     """
-    rows, columns = 4, round(4 * width / height)
-    row, column = (
-        np.arange(height) * rows // height,
-        np.arange(width) * columns // width,
-    )
+    rows = 4
+    columns = round(4 * width / height)
+    row = np.arange(height) * rows // height
+    column = np.arange(width) * columns // width
     return np.array([0, 2, 0, 1, 0])[(2 * row[:, None] + column) % 5]
 
 
-def shrink(image, height):
-    """A photograph `(H, W, 3)` uint8 at another height, its shape kept: `(height, w,
-    3)` uint8.
+def shrink(image: np.ndarray, height: int) -> np.ndarray:
+    """A photograph `(H, W, 3)` uint8 at another height, its proportions kept.
 
     Raises ValueError for anything but uint8 `(H, W, 3)`.
 
-    Derived in notebooks/03_cnn.ipynb, section *Real images*.
+    See notebooks/03_cnn.ipynb, section *Real images*.
     """
     from skimage.transform import resize
 
     _check_photograph("shrink", image)
-    size = height, round(image.shape[1] * height / image.shape[0])
-    return np.rint(255 * resize(image, size, anti_aliasing=True)).astype(np.uint8)
+    width = round(image.shape[1] * height / image.shape[0])
+    small = resize(image, (height, width), anti_aliasing=True)
+    return np.rint(255 * small).astype(np.uint8)
 
 
-def collage(left, right, height=192):
+def collage(left: np.ndarray, right: np.ndarray, height: int = 192) -> np.ndarray:
     """The middles of two photographs side by side: `(height, 3 height / 2, 3)` uint8.
 
-    Here the truth about an explanation is known: what speaks for the left one lies on
-    the left.
+    Here the truth about an explanation is known: what speaks for the left photograph
+    lies on the left.
 
-    Derived in notebooks/03_cnn.ipynb, section *Explain*.
+    See notebooks/03_cnn.ipynb, section *Explain*.
     """
-    half, halves = 3 * height // 4, (shrink(left, height), shrink(right, height))
-    starts = [(image.shape[1] - half) // 2 for image in halves]
-    return np.hstack(
-        [image[:, a : a + half] for image, a in zip(halves, starts, strict=True)]
-    )
+    half = 3 * height // 4
+    middles = []
+    for image in (left, right):
+        small = shrink(image, height)
+        start = (small.shape[1] - half) // 2
+        middles.append(small[:, start : start + half])
+    return np.hstack(middles)
 
 
-def augment(x, rng):
-    """Patches as they might have been, for `fit(..., augment=augment)`: `(N, 3, H, W)`
-    to same.
+def augment(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Patches as they might have been, for `fit(..., augment=photos.augment)`.
 
-    Half of them mirrored, each lighter or darker by up to a quarter, half with parts
-    hidden, so that the network knows the holes that LIME makes.
+    Half of them are mirrored, each is lighter or darker by up to a quarter, and half
+    have parts hidden, so that the network knows the holes that LIME makes. Shapes:
+    `(N, 3, H, W)` in and out.
 
-    Derived in notebooks/03_cnn.ipynb, section *Real images*.
+    See notebooks/03_cnn.ipynb, section *Real images*.
     """
     _check_patches("augment", x)
-    shape = len(x), 1, 1, 1
+    shape = (len(x), 1, 1, 1)
     brightness = rng.uniform(0.75, 1.25, shape).astype(x.dtype)
-    x = np.clip(np.where(rng.random(shape) < 0.5, x, x[..., ::-1]) * brightness, 0, 1)
-    return np.where(rng.random(shape) < 0.5, x, hide_parts(x, rng))
+    mirrored = np.where(rng.random(shape) < 0.5, x, x[..., ::-1])
+    lit = np.clip(mirrored * brightness, 0, 1)
+    return np.where(rng.random(shape) < 0.5, lit, hide_parts(lit, rng))
 
 
-def hide_parts(x, rng, everything=False):
-    """Cut images `(N, C, H, W)` along two random lines, and hide up to three of the
-    four parts.
+def hide_parts(
+    x: np.ndarray, rng: np.random.Generator, everything: bool = False
+) -> np.ndarray:
+    """Cut images `(N, C, H, W)` along two random lines; hide up to three of four parts.
 
     As LIME hides parts: behind their mean colour, in a third of the images behind grey.
     `everything` hides all four.
 
-    Derived in notebooks/03_cnn.ipynb, section *Real images*.
+    See notebooks/03_cnn.ipynb, section *Real images*.
     """
     _check_patches("hide_parts", x)
-    rows, columns = (np.linspace(-0.5, 0.5, n) for n in x.shape[2:])
     angle = rng.uniform(0, 2 * np.pi, (2, len(x), 1, 1, 1))
     offset = rng.uniform(-0.3, 0.3, angle.shape)
     grey = rng.random((len(x), 1, 1, 1)) < 1 / 3
-    a, b = (
-        np.cos(angle) * rows[:, None] + np.sin(angle) * columns > offset
-    )  # (N, 1, H, W)
-    for part in (a & b, a & ~b, ~a & b, ~a & ~b)[: 4 if everything else 3]:
+    rows = np.linspace(-0.5, 0.5, x.shape[2])[:, None]
+    columns = np.linspace(-0.5, 0.5, x.shape[3])
+    a, b = np.cos(angle) * rows + np.sin(angle) * columns > offset  # (N, 1, H, W) each
+    parts = [a & b, a & ~b, ~a & b, ~a & ~b]
+    for part in parts if everything else parts[:3]:
         size = np.maximum(part.sum(axis=(2, 3), keepdims=True), 1)
-        colour = (x * part).sum(axis=(2, 3), keepdims=True) / size.astype(x.dtype)
-        colour = np.where(grey, x.dtype.type(0.5), colour)
-        x = np.where(part & (everything | (rng.random(size.shape) < 0.5)), colour, x)
+        mean = (x * part).sum(axis=(2, 3), keepdims=True) / size.astype(x.dtype)
+        colour = np.where(grey, x.dtype.type(0.5), mean)
+        hidden = everything | (rng.random(size.shape) < 0.5)
+        x = np.where(part & hidden, colour, x)
     return x
 
 
@@ -264,9 +266,7 @@ def _check_patches(name, x):
 
 
 def _with_blank(x, rng):
-    """Number the photographs' patches, and add as many blank ones as each photograph
-    has.
-    """
+    """Number the photographs' patches, and add as many blank ones as each has."""
     n = len(x) // len(_PHOTOGRAPHS)
     blank = hide_parts(x[rng.permutation(len(x))[:n]], rng, everything=True)
     return np.concatenate([x, blank]), np.repeat(np.arange(len(CLASSES)), n)

@@ -128,7 +128,7 @@ def test_photographs_come_in_colour(photographs):
 def test_patches_have_their_shapes_and_classes(patches):
     assert isinstance(patches, datasets.Dataset)
     assert [len(y) for _, y in patches] == [4200, 420, 714]
-    for x, y in photos:
+    for x, y in patches:
         assert (x.shape, x.dtype, y.dtype) == (
             (len(y), 3, 32, 32),
             np.float32,
@@ -167,7 +167,7 @@ def test_parts_share_no_pixel(part, photographs, patches, monkeypatch):
         mixed[name] = image.copy()
         inside = photos.regions(*image.shape[:2]) == part
         mixed[name][inside] = rng.permutation(image[inside])
-    monkeypatch.setattr(datasets, "photographs", lambda: mixed)
+    monkeypatch.setattr(photos, "photographs", lambda: mixed)
     for i, (found, expected) in enumerate(zip(photos.patches(), patches, strict=True)):
         np.testing.assert_array_equal(found[1], expected[1])
         changed = (found[0] != expected[0]).any(axis=(1, 2, 3))
@@ -215,7 +215,7 @@ def test_patches_are_cut_from_their_own_photograph(patches, photographs):
 
 
 def test_blank_patches_show_at_most_four_colours(patches):
-    for x, y in photos:
+    for x, y in patches:
         pixels = x[y == 6].transpose(0, 2, 3, 1).reshape(-1, 32 * 32, 3)
         colours = np.array([len(np.unique(p, axis=0)) for p in pixels])
         assert colours.max() <= 4 and 0.5 < (colours > 1).mean() < 0.8

@@ -229,7 +229,7 @@ def test_links_follow_the_one_address(tmp_path, capsys):
 
 def test_setup_cell_does_nothing_at_home_and_fetches_in_colab(monkeypatch, tmp_path):
     source = links.SETUP.format(slug="ada/course", branch="main")
-    assert len(source.splitlines()) <= 8
+    assert len(source.splitlines()) <= 9
     commands = []
     monkeypatch.setattr(os, "system", commands.append)
     monkeypatch.setattr(sys, "path", list(sys.path))

@@ -1,6 +1,4 @@
-"""What the other scripts share: the list of notebooks, where they are published, safe
-writing.
-"""
+"""What the other scripts share: the list of notebooks, their address, safe writing."""
 
 import os
 import re
@@ -10,6 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
+
+from scratchml._support import replace_file
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -69,9 +69,7 @@ def notebooks(root: Path = ROOT) -> list[Path]:
 
 
 def published(root: Path = ROOT) -> tuple[str, str]:
-    """("owner/name", "branch or tag"), from the one line in pyproject.toml that says
-    so.
-    """
+    """("owner/name", "branch or tag"), from the one line in pyproject.toml."""
     url = tomllib.loads((root / "pyproject.toml").read_text())["project"]["urls"][
         "Source"
     ]
@@ -94,27 +92,11 @@ def text_of(notebook: nbformat.NotebookNode) -> str:
 
 
 def write(path: Path, text: str) -> bool:
-    """Write the file whole or not at all; return whether it changed.
-
-    The text goes to a neighbour that replaces the file in one step: whoever reads at
-    the same time, or kills us half way, finds the old file or the new one.
-    """
+    """Write the file whole or not at all; return whether it changed."""
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.name}.", suffix=".part"
-    )
-    try:
-        with open(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(beside, path.stat().st_mode & 0o777 if path.exists() else 0o644)
-        os.replace(beside, path)
-    except BaseException:
-        os.unlink(beside)
-        raise
+    replace_file(path, lambda file: file.write(text.encode()))
     return True
 
 

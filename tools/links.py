@@ -17,13 +17,14 @@ import nbformat
 from course import COURSE, ROOT, notebooks, published, read, shown, text_of, write
 
 SETUP = """\
-# Setup: in Google Colab this fetches the course; everywhere else it does nothing.
+# Setup: in Google Colab this fetches the course; elsewhere it does nothing.
 import os
 import sys
 
 if "google.colab" in sys.modules:
     url = "https://github.com/{slug}"
-    os.system(f"cd /content; test -d course || git clone -q --depth=1 -b {branch} {{url}} course")
+    clone = f"git clone -q --depth=1 -b {branch} {{url}} course"
+    os.system(f"cd /content; test -d course || {{clone}}")
     sys.path.insert(0, "/content/course")"""
 
 
