@@ -1,5 +1,6 @@
 """What the other scripts share: the list of notebooks, their address, safe writing."""
 
+import json
 import os
 import re
 import tempfile
@@ -20,8 +21,6 @@ class Part(NamedTuple):
     name: str
     minutes: int
     able: str  # completes "after it, you can ..."
-    seconds: int  # to run all of it on one thread, as `make measure` finds
-    megabytes: int  # at its peak
 
 
 COURSE = (
@@ -29,38 +28,35 @@ COURSE = (
         "00_intro",
         15,
         "say what *deep* means, and show why deep networks failed, then worked",
-        11,
-        171,
     ),
     Part(
         "01_nn",
         45,
         "derive, write, check, train and tune a neural network that reads digits",
-        30,
-        176,
     ),
     Part(
         "02_rnn",
         45,
         "backpropagate through time, and classify and generate text",
-        49,
-        334,
     ),
     Part(
         "03_cnn",
         45,
         "derive convolution and its gradient, and see what a network sees",
-        59,
-        562,
     ),
     Part(
         "04_lime",
         30,
         "explain any model's predictions with LIME, and measure the explanation",
-        21,
-        432,
     ),
 )
+MEASURED = ROOT / "tools" / "measured.json"  # written by `make measure`
+
+
+def runs_in(name: str) -> str:
+    """What the README says of a notebook's time and memory, as last measured."""
+    found = json.loads(MEASURED.read_text()).get(name)
+    return f"{found['seconds']} s, {found['megabytes']} MB" if found else "not measured"
 
 
 def notebooks(root: Path = ROOT) -> list[Path]:

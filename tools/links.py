@@ -14,7 +14,17 @@ from pathlib import Path
 
 import nbformat
 
-from course import COURSE, ROOT, notebooks, published, read, shown, text_of, write
+from course import (
+    COURSE,
+    ROOT,
+    notebooks,
+    published,
+    read,
+    runs_in,
+    shown,
+    text_of,
+    write,
+)
 
 SETUP = """\
 # Setup: in Google Colab this fetches the course; elsewhere it does nothing.
@@ -57,7 +67,7 @@ def course_table(root: Path, slug: str, branch: str) -> str:
         ).split(" · ")
         rows.append(
             f"| [{part.name}]({path}) | {part.minutes} | {part.able} "
-            f"| {part.seconds} s, {part.megabytes} MB "
+            f"| {runs_in(part.name)} "
             f"| {online[0]} · {online[1]} | [here]({exercise}) · {online[2]} · {online[3]} |"
         )
     to_come = [

@@ -1,20 +1,18 @@
-"""Time each notebook and its peak memory, on one thread, to see that it fits a small
-machine.
+"""Time each notebook and its peak memory, on one thread: does it fit a small machine?
 
     python tools/measure.py [notebooks/01_nn.ipynb ...]     all of them by default
 
-The table of the README shows these numbers; they stand in tools/course.py.
+The numbers go to tools/measured.json, and from there to the README by `make links`.
 """
 
 import json
-import os
 import resource
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from course import execute, notebooks, read, shown
+from course import MEASURED, execute, notebooks, read, shown, write
 
 
 def one(path: Path) -> dict[str, float]:
@@ -30,17 +28,17 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--one"]:
         print(json.dumps(one(Path(arguments[1]))))
         return 0
+    measured = json.loads(MEASURED.read_text())
     for path in [Path(name).resolve() for name in arguments] or notebooks():
         # A process for each: the peak of one must not hide that of the next.
         command = [sys.executable, __file__, "--one", str(path)]
-        out = subprocess.run(
-            command, check=True, stdout=subprocess.PIPE, env=os.environ
-        )
-        found = json.loads(out.stdout)
+        out = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+        found = {what: round(value) for what, value in json.loads(out.stdout).items()}
         print(
-            f"{shown(path)}: {found['seconds']:.0f} s, {found['megabytes']:.0f} MB",
-            flush=True,
+            f"{shown(path)}: {found['seconds']} s, {found['megabytes']} MB", flush=True
         )
+        measured[path.stem] = found
+        write(MEASURED, json.dumps(measured, indent=1) + "\n")
     return 0
 
 
