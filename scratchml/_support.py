@@ -1,15 +1,17 @@
-"""What several files need and nobody studies: refusing bad input, progress, writing
-files.
-"""
+"""What several files need and nobody studies: bad input, progress bars, whole files."""
 
 import contextlib
 import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, TypeAlias
 
-import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+# What a signature calls an array; its shape and dtype are in the docstring.
+Array: TypeAlias = NDArray[Any]
+Shape: TypeAlias = tuple[int, ...]
 
 # Blue and vermilion: readers who are colour-blind tell them apart too.
 FOR = "#0072b2"
@@ -17,28 +19,26 @@ AGAINST = "#d55e00"
 
 
 def require(ok: object, message: str) -> None:
-    """Raise ValueError with this message unless `ok`. For hot paths, write a plain
-    `if`.
+    """Raise ValueError with this message unless `ok`.
+
+    For hot paths, write a plain `if`: it builds the message only when it is needed.
     """
     if not ok:
         raise ValueError(message)
 
 
-def check_dtype(layer: object, x: np.ndarray, dtype: np.dtype) -> None:
-    """Raise TypeError unless `x` has the dtype of the layer's weights; name both
-    remedies.
-    """
+def check_dtype(layer: object, x: Array, dtype: DTypeLike) -> None:
+    """Raise TypeError unless `x` has the dtype of the layer's weights."""
     if x.dtype != dtype:
         raise TypeError(
-            f"{layer} has {dtype} weights and got {x.dtype}: pass x.astype(np.{dtype}), "
+            f"{layer} has {dtype} weights and got {x.dtype}: "
+            f"pass x.astype(np.{dtype}), "
             "or turn the model with model.astype(np.float64)"
         )
 
 
-def check_floating(name: object, x: np.ndarray) -> None:
-    """Raise TypeError unless `x` is floating point: one-byte integers would wrap
-    around.
-    """
+def check_floating(name: object, x: Array) -> None:
+    """Raise TypeError unless `x` is floating point: integers would wrap around."""
     if x.dtype.kind != "f":
         raise TypeError(
             f"{name} expects floating-point numbers, got {x.dtype}: "
@@ -47,8 +47,9 @@ def check_floating(name: object, x: np.ndarray) -> None:
 
 
 def replace_file(path: str | Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Let `write(file)` fill a new file, then move it to `path`: nobody ever reads half
-    of it.
+    """Let `write(file)` fill a new file, then move it to `path`.
+
+    Whoever reads meanwhile finds the old file or the new one, never half of it.
     """
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -61,16 +62,16 @@ def replace_file(path: str | Path, write: Callable[[IO[bytes]], object]) -> None
 
 
 class _SilentBar(contextlib.AbstractContextManager):
-    def update(self, *_, **__):
-        """Show nothing."""
+    """Stands in for a tqdm bar and shows nothing."""
+
+    def update(self, *_: object, **__: object) -> None:
+        pass
 
     set_postfix = reset = close = __exit__ = update
 
 
-def progress_bar(total: int, show: bool = True, **options):
-    """A tqdm bar that leaves nothing behind, or a silent stand-in where tqdm is not
-    installed.
-    """
+def progress_bar(total: int, show: bool = True, **options: Any) -> Any:
+    """A tqdm bar that leaves nothing behind; a silent one where tqdm is missing."""
     try:
         with warnings.catch_warnings():
             # Without ipywidgets tqdm warns and falls back to text.
@@ -79,5 +80,5 @@ def progress_bar(total: int, show: bool = True, **options):
     except ImportError:
         return _SilentBar()
     # tqdm reads TQDM_DISABLE itself, except in a notebook.
-    disable = not show or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
-    return tqdm(total=total, leave=False, disable=disable, **options)
+    disabled = os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
+    return tqdm(total=total, leave=False, disable=disabled or not show, **options)

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from hypothesis.extra.numpy import arrays
 
 from scratchml import (
     SGD,
+    Adam,
+    BatchNorm,
     CheckFailed,
     CrossEntropyLoss,
     Dropout,
@@ -23,6 +26,7 @@ from scratchml import (
     Sigmoid,
     Softmax,
     Tanh,
+    fit,
     glorot,
     gradient_check,
     he,
@@ -32,11 +36,6 @@ from scratchml import (
 )
 
 finite = st.floats(-1e3, 1e3, width=32)
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(0)
 
 
 # ------------------------------------------------------------------------------- Linear
@@ -242,6 +241,167 @@ def test_a_forgotten_return_in_the_middle_is_noticed(rng):
         )
 
 
+# ----------------------------------------------------------------- layers inside layers
+
+
+class Residual(Layer):
+    """A block as PyTorch's users write it: `y = x + second(relu(first(x)))`."""
+
+    def __init__(self, width, rng):
+        self.first = Linear(width, width, rng=rng)
+        self.relu = ReLU()
+        self.second = Linear(width, width, rng=rng)
+
+    def forward(self, x):
+        return x + self.second.forward(self.relu.forward(self.first.forward(x)))
+
+    def backward(self, dy):
+        dh = self.second.backward(dy)
+        return dy + self.first.backward(self.relu.backward(dh))
+
+
+class Tower(Layer):
+    """Layers in a list, a tuple, a dict, and lists of lists."""
+
+    def __init__(self, width, classes, rng):
+        self.blocks = [Residual(width, rng), [Residual(width, rng), "not a layer"]]
+        self.rest = Tanh(), Dropout(0.1, rng=rng)
+        self.heads = {"out": Linear(width, classes, rng=rng)}
+
+    @property
+    def order(self):
+        return [self.blocks[0], self.blocks[1][0], *self.rest, self.heads["out"]]
+
+    def forward(self, x):
+        for layer in self.order:
+            x = layer.forward(x)
+        return x
+
+    def backward(self, dy):
+        for layer in reversed(self.order):
+            dy = layer.backward(dy)
+        return dy
+
+
+def test_layers_are_found_by_attribute_and_train(rng):
+    model = Tower(4, 3, rng)
+    names = [
+        "blocks.0.first",
+        "blocks.0.second",
+        "blocks.1.0.first",
+        "blocks.1.0.second",
+        "heads.out",
+    ]
+    assert list(model.parameters()) == [f"{n}.{p}" for n in names for p in ("W", "b")]
+    gradient_check(model.eval(), rng.standard_normal((5, 4)), rng=rng)
+    x = rng.standard_normal((60, 4), dtype=np.float32)
+    y = x[:, :3].argmax(axis=1)
+    before = {name: p.copy() for name, p in model.parameters().items()}
+    data = {"epochs": 30, "batch_size": 10, "rng": rng, "progress": False}
+    history = fit(model, CrossEntropyLoss(), Adam(0.01), (x, y), **data)
+    assert history["accuracy"][-1] > 0.9 > history["accuracy"][0]
+    for name, p in model.parameters().items():
+        assert not np.array_equal(p, before[name]), f"{name} never moved"
+
+
+def test_modes_and_dtypes_reach_every_layer_inside(rng):
+    model = Tower(4, 3, rng)
+    inside = [layer for _, layer in model.named_layers()]
+    assert len(inside) == 12 and {type(layer) for layer in inside} >= {ReLU, Dropout}
+    model.eval()
+    assert not any(layer.training for layer in inside)
+    model.train()
+    assert all(layer.training for layer in inside)
+    model.astype(np.float64)
+    assert {p.dtype for p in model.parameters().values()} == {np.dtype(np.float64)}
+
+
+def test_a_layer_that_is_found_twice_counts_once(rng):
+    model = Residual(3, rng)
+    model.all = [model.first, model.relu, model.second]
+    model.itself = model
+    assert list(model.parameters()) == ["first.W", "first.b", "second.W", "second.b"]
+    assert [name for name, _ in model.named_layers()] == [
+        "",
+        "first.",
+        "relu.",
+        "second.",
+    ]
+    assert list(dict(model.named_layers("model."))) == [
+        "model.",
+        "model.first.",
+        "model.relu.",
+        "model.second.",
+    ]
+
+
+def test_a_layer_above_is_kept_by_a_weak_reference(rng):
+    """As an attribute it would be a layer inside: the walk ends all the same."""
+    model = Sequential(Linear(2, 2, rng=rng))
+    inner = model.layers[0]
+    inner.above = model
+    assert list(model.parameters()) == ["0.W", "0.b"]
+    with pytest.raises(RecursionError):
+        model.train()
+    inner.above = weakref.ref(model)
+    assert model.train().training
+
+
+def test_a_sequential_finds_what_a_subclass_adds(rng):
+    class WithBias(Sequential):
+        def __init__(self, *layers):
+            super().__init__(*layers)
+            self.extra = Linear(2, 2, rng=rng)
+
+    model = WithBias(Linear(3, 2, rng=rng))
+    assert list(model.parameters()) == ["0.W", "0.b", "extra.W", "extra.b"]
+
+
+def test_a_state_is_loaded_whole_or_not_at_all(rng):
+    model = Sequential(Linear(4, 3, rng=rng), BatchNorm(3))
+    before = {name: a.copy() for name, a in model.state_dict().items()}
+    assert list(before) == [
+        "0.W",
+        "0.b",
+        "1.gamma",
+        "1.beta",
+        "1.running_mean",
+        "1.running_var",
+    ]
+    good = {name: a + 1 for name, a in before.items()}
+    for wrong, message in [
+        ({"1.running_mean": None}, r"1\.running_mean is missing$"),
+        ({"2.W": np.ones(2)}, r"2\.W is not the model's$"),
+        ({"0.W": np.ones((3, 4))}, r"0\.W has shape \(3, 4\), expected \(4, 3\)$"),
+        ({"0.b": np.array(["a"] * 3)}, r"0\.b holds <U1, expected float32$"),
+        (
+            dict.fromkeys(good),
+            r"0\.W is missing; .*1\.running_mean is missing and 1 more",
+        ),
+    ]:
+        state = {name: a for name, a in (good | wrong).items() if a is not None}
+        with pytest.raises(ValueError, match=rf"Sequential cannot load .*{message}"):
+            model.load_state_dict(state)
+        for name, a in model.state_dict().items():
+            np.testing.assert_array_equal(a, before[name])
+    arrays = model.state_dict()
+    model.load_state_dict(good)
+    for name, a in model.state_dict().items():
+        np.testing.assert_array_equal(a, good[name])
+        assert a is arrays[name]
+
+
+def test_buffers_are_cast_and_counters_stay_integers(rng):
+    layer = BatchNorm(3)
+    layer.buffers["steps"] = np.array(7)
+    layer.astype(np.float64)
+    assert {name: b.dtype for name, b in layer.buffers.items()} == {
+        "running_mean": np.float64,
+        "running_var": np.float64,
+        "steps": np.int64,
+    }
+
+
 # -------------------------------------------------------------------------- activations
 
 
@@ -355,6 +515,122 @@ def test_dropout_wants_a_probability_below_one(rng, p):
 def test_numbers_out_of_an_array_do_not_turn_float32_into_float64(rng, make):
     """`for p in np.linspace(...)`: a numpy float64 is stronger than a float32 array."""
     assert make(rng).forward(np.ones((2, 2), np.float32)).dtype == np.float32
+
+
+# ---------------------------------------------------------------------------- BatchNorm
+
+
+def columns(x):
+    """The numbers of each feature, batch and positions in one axis."""
+    return np.moveaxis(x, 1, 0).reshape(x.shape[1], -1)
+
+
+shapes = st.sampled_from([(2, 1), (6, 4), (5, 3, 2, 4), (1, 2, 3, 3)])
+
+
+@given(shapes, st.integers(0, 2**32 - 1))
+def test_batch_norm_gives_each_feature_its_own_mean_and_spread(shape, seed):
+    rng = np.random.default_rng(seed)
+    layer = BatchNorm(shape[1], eps=0.0, dtype=np.float64)
+    layer.params["gamma"] = rng.standard_normal(shape[1])
+    layer.params["beta"] = rng.standard_normal(shape[1])
+    y = layer.forward(10 * rng.standard_normal(shape) + 100)
+    for feature, gamma, beta in zip(columns(y), *layer.params.values(), strict=True):
+        assert feature.mean() == pytest.approx(beta, abs=1e-9)
+        assert feature.std() == pytest.approx(abs(gamma), rel=1e-9)
+
+
+@given(shapes, st.integers(0, 2**32 - 1))
+def test_batch_norm_is_its_formulas(shape, seed):
+    rng = np.random.default_rng(seed)
+    layer = BatchNorm(shape[1], momentum=0.25, eps=0.5, dtype=np.float64)
+    x = rng.standard_normal(shape)
+    for name in layer.params:
+        layer.params[name] = rng.standard_normal(shape[1])
+    y = columns(layer.forward(x))
+    mean, var = layer.buffers["running_mean"], layer.buffers["running_var"]
+    for d, numbers in enumerate(columns(x)):
+        n = len(numbers)
+        gamma, beta = layer.params["gamma"][d], layer.params["beta"][d]
+        m = sum(numbers) / n
+        squares = sum((v - m) ** 2 for v in numbers)
+        expected = [
+            gamma * (v - m) / math.sqrt(squares / n + 0.5) + beta for v in numbers
+        ]
+        np.testing.assert_allclose(y[d], expected, rtol=1e-12, atol=1e-12)
+        assert mean[d] == pytest.approx(0.25 * m, rel=1e-12, abs=1e-12)
+        assert var[d] == pytest.approx(0.75 + 0.25 * squares / (n - 1), rel=1e-12)
+    # In eval mode the running ones take their place, and stay.
+    y = columns(layer.eval().forward(x))
+    for d, numbers in enumerate(columns(x)):
+        gamma, beta = layer.params["gamma"][d], layer.params["beta"][d]
+        expected = gamma * (numbers - mean[d]) / math.sqrt(var[d] + 0.5) + beta
+        np.testing.assert_allclose(y[d], expected, rtol=1e-12, atol=1e-12)
+    assert mean is layer.buffers["running_mean"] and var is layer.buffers["running_var"]
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("shape", [(6, 4), (3, 2, 4, 5)])
+def test_batch_norm_gradients_are_right_in_both_modes(rng, shape, training):
+    layer = BatchNorm(shape[1])
+    for _ in range(3):
+        layer.forward(rng.standard_normal(shape, dtype=np.float32) * 3 + 1)
+    layer.params["gamma"] += 0.3
+    gradient_check(layer.train(training), rng.standard_normal(shape) * 2, rng=rng)
+
+
+def test_batch_norm_may_leave_out_dx(rng):
+    layer = BatchNorm(3)
+    x = rng.standard_normal((4, 3), dtype=np.float32)
+    layer.forward(x)
+    layer.backward(x)
+    expected = layer.grads
+    layer.needs_input_grad = False
+    layer.forward(x)
+    assert layer.backward(x) is None
+    for name, g in layer.grads.items():
+        np.testing.assert_array_equal(g, expected[name])
+
+
+def test_batch_norm_goes_back_in_the_mode_of_its_forward(rng):
+    layer, x = BatchNorm(3), rng.standard_normal((4, 3), dtype=np.float32)
+    layer.forward(x)
+    dx = layer.backward(x)
+    layer.forward(x)
+    np.testing.assert_array_equal(layer.eval().backward(x), dx)
+
+
+def test_batch_norm_learns_the_mean_of_many_batches(rng):
+    layer = BatchNorm(2)
+    for _ in range(200):
+        layer.forward((rng.standard_normal((50, 2)) * [1, 3] + [5, -2]).astype("f4"))
+    np.testing.assert_allclose(layer.buffers["running_mean"], [5, -2], atol=0.2)
+    np.testing.assert_allclose(layer.buffers["running_var"], [1, 9], rtol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((5, 4), r"BatchNorm\(3\) expects \(N, 3\) or \(N, 3, H, W\), got \(5, 4\)"),
+        ((5, 6, 3), r"got \(5, 6, 3\)"),
+        ((3,), r"got \(3,\)"),
+        ((1, 3), r"BatchNorm\(3\) needs more than one number a feature to train"),
+        ((1, 3, 1, 1), r"more than one number .*batch_size that leaves no last batch"),
+        ((0, 3), r"more than one number"),
+    ],
+)
+def test_batch_norm_names_what_does_not_fit(shape, message):
+    with pytest.raises(ValueError, match=message):
+        BatchNorm(3).forward(np.ones(shape, np.float32))
+
+
+def test_batch_norm_predicts_for_a_single_example(rng):
+    layer = BatchNorm(3).eval()
+    x = rng.standard_normal((1, 3), dtype=np.float32)
+    np.testing.assert_allclose(layer.forward(x), x, rtol=1e-4)
+    assert layer.forward(x[:0]).shape == (0, 3)
+    with pytest.raises(TypeError, match=r"BatchNorm\(3\) has float32 weights"):
+        layer.forward(np.ones((2, 3)))
 
 
 # ------------------------------------------------------------------------------ Flatten
