@@ -2,49 +2,75 @@
 
 A loss compares the network's scores with the targets and answers with one number. Its
 `backward` starts backpropagation: it returns the gradient of that number with respect
-to the scores.
+to the scores. A penalty looks at a weight matrix instead.
 """
 
-import numpy as np
+from typing import Any
 
-from ._support import check_floating
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._support import Array, check_floating
 from .layers import sigmoid
 
 
-class Loss:
-    """The contract: `forward(scores, target) -> float`, then `backward() -> dscores`.
+class _Measure:
+    """What losses and penalties share: one `backward` for each `forward`."""
 
-    `backward` without a `forward` before it raises RuntimeError.
+    _saved: Any = None
 
-    Derived in notebooks/01_nn.ipynb, section *What to minimise: the loss*.
-    """
-
-    _saved = None
-
-    def forward(self, scores, target):
-        """Return the mean loss over the batch."""
-        raise NotImplementedError(f"{self} needs a forward(scores, target)")
-
-    def backward(self):
-        """Return dLoss/dscores, in the shape of the scores."""
-        raise NotImplementedError(f"{self} needs a backward()")
-
-    def _kept(self):
+    def _kept(self) -> Any:
         if self._saved is None:
             raise RuntimeError(
                 f"{self}.backward needs a forward before it, one for each backward"
             )
-        saved, self._saved = self._saved, None
+        saved = self._saved
+        self._saved = None
         return saved
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
 
-def check_pair(loss, scores, target):
-    """Raise unless scores are floats, not empty, and target has their shape; returns
-    the target.
+class Loss(_Measure):
+    """The contract: `forward(scores, target) -> float`, then `backward() -> dscores`.
+
+    Keep in `self._saved` what the way back needs; `_kept()` returns it, and raises
+    RuntimeError if there was no `forward`.
+
+    Every loss is the mean over the batch. Class weights, `reduction`, `ignore_index`
+    and other options of PyTorch raise TypeError: the course needs none of them.
+
+    Derived in notebooks/01_nn.ipynb, section *What to minimise: the loss*.
     """
+
+    def __init__(self, **options: object) -> None:
+        if options:
+            raise TypeError(
+                f"{type(self).__name__} has no {', '.join(options)}: it is the plain "
+                "mean over the batch. Write a Loss of your own, or use PyTorch's"
+            )
+
+    def forward(self, scores: Array, target: ArrayLike) -> float:
+        """Return the mean loss over the batch."""
+        raise NotImplementedError(f"{self} needs a forward(scores, target)")
+
+    def backward(self) -> Array:
+        """Return dLoss/dscores, in the shape of the scores."""
+        raise NotImplementedError(f"{self} needs a backward()")
+
+
+def check_scores(loss: Loss, scores: Array) -> None:
+    """Raise unless the scores are a batch of floats with at least one number in it."""
+    check_floating(loss, scores)
+    if scores.size == 0 or scores.ndim == 0:
+        raise ValueError(
+            f"{loss} expects at least one example, got scores of shape {scores.shape}"
+        )
+
+
+def check_pair(loss: Loss, scores: Array, target: ArrayLike) -> Array:
+    """Return the target in the dtype of the scores; raise unless the shapes agree."""
     check_scores(loss, scores)
     target = np.asarray(target)
     if scores.shape != target.shape:
@@ -54,113 +80,161 @@ def check_pair(loss, scores, target):
     return target.astype(scores.dtype)
 
 
-def check_scores(loss, scores):
-    """Raise unless the scores are a batch of floats with at least one number in it."""
-    check_floating(loss, scores)
-    if scores.size == 0 or scores.ndim == 0:
-        raise ValueError(
-            f"{loss} expects at least one example, got scores of shape {scores.shape}"
-        )
-
-
 class MSELoss(Loss):
-    """Mean squared error over all numbers: `L = mean (s - t)^2`, so `ds = 2 (s - t) /
-    size`.
+    """Mean squared error, `L = mean (s - t)^2`, so `ds = 2 (s - t) / n`.
 
-    Shapes: scores and target alike, any shape. Raises ValueError when they differ or
-    are empty, TypeError for scores that are whole numbers; so do the losses below.
+    Shapes: scores and target alike, any shape; n is their size.
+
+    Raises ValueError if they differ or are empty, TypeError if the scores are integers.
+    So do the losses below.
 
     Derived in notebooks/01_nn.ipynb, section *What to minimise: the loss*.
+
+    >>> loss = MSELoss()
+    >>> loss.forward(np.array([[1.0, 2.0]]), np.array([[1.0, 4.0]]))
+    2.0
+    >>> loss.backward()
+    array([[ 0., -2.]])
     """
 
-    def forward(self, scores, target):
-        self._saved = error = scores - check_pair(self, scores, target)
+    def forward(self, scores: Array, target: ArrayLike) -> float:
+        error = scores - check_pair(self, scores, target)
+        self._saved = error
         return float(np.mean(error * error))
 
-    def backward(self):
+    def backward(self) -> Array:
         error = self._kept()
         return error * (2 / error.size)
 
 
 class CrossEntropyLoss(Loss):
-    """The surprise at the right class, `L = -mean log softmax(s)[t]`, so `ds = (p - t)
-    / N`.
+    """The surprise at the right class, `L = -mean log softmax(s)[t]`.
 
     It takes *scores*, not probabilities: the softmax is inside, where the logarithm of
-    the sum is safe from overflow. Shapes: scores `(N, C)` or `(N, T, C)`; target either
-    integers `(N)` or `(N, T)`, or one-hot rows (or probabilities) in the shape of the
-    scores. Raises ValueError for other shapes, for a class outside `0..C-1` and for
-    rows that do not sum to one.
+    the sum is safe from overflow. With `p = softmax(s)` and N rows, `ds = (p - t) / N`.
+
+    Shapes: scores `(N, C)` or `(N, T, C)`, the classes last. The target is either
+    integers `(N,)` or `(N, T)`, or has the shape of the scores: one-hot rows, or rows
+    of probabilities.
+
+    Raises ValueError if the shapes do not fit, if a class is outside `0..C-1` or if a
+    row does not sum to one.
 
     Derived in notebooks/01_nn.ipynb, section *What to minimise: the loss*.
+
+    >>> loss = CrossEntropyLoss()
+    >>> scores = np.array([[2.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    >>> round(loss.forward(scores, np.array([0, 2])), 4)
+    0.6691
+    >>> loss.backward().round(3)
+    array([[-0.107,  0.053,  0.053],
+           [ 0.167,  0.167, -0.333]])
     """
 
-    def forward(self, scores, target):
+    def forward(self, scores: Array, target: ArrayLike) -> float:
         check_scores(self, scores)
-        target = one_hot(self, np.asarray(target), scores)
+        t = one_hot(self, np.asarray(target), scores)
+        N = scores.size // scores.shape[-1]
         shifted = scores - scores.max(axis=-1, keepdims=True)
-        e = np.exp(shifted)
-        total = e.sum(axis=-1, keepdims=True)
-        n = scores.size // scores.shape[-1]
-        e /= total  # now the probabilities
-        self._saved = (e - target) / n
-        return float(np.vdot(target, np.log(total) - shifted) / n)
+        p = np.exp(shifted)
+        total = p.sum(axis=-1, keepdims=True)
+        p /= total
+        self._saved = (p - t) / N
+        return float(np.vdot(t, np.log(total) - shifted) / N)
 
-    def backward(self):
+    def backward(self) -> Array:
         return self._kept()
 
 
-def one_hot(loss, target, scores):
-    """Write integer classes as rows with a single 1; leave rows that sum to one as they
-    are.
-    """
+def one_hot(loss: Loss, target: Array, scores: Array) -> Array:
+    """Write integer classes as rows with a single 1; rows that sum to one stay."""
     if target.shape == scores.shape and scores.ndim > 1:
         if not np.allclose(target.sum(axis=-1), 1, atol=1e-3):
             raise ValueError(f"{loss} expects one-hot rows that sum to 1")
         return target.astype(scores.dtype)
-    rows, C = scores.shape[:-1], scores.shape[-1]
-    if target.shape != rows or target.dtype.kind not in "iu":
-        raise ValueError(
-            f"{loss} expects integer classes of shape {rows} or one-hot rows of "
-            f"shape {scores.shape}, got {target.dtype} of shape {target.shape}"
-        )
+    check_classes(loss, target, scores)
+    C = scores.shape[-1]
     hot = target[..., None] == np.arange(C)
     if np.count_nonzero(hot) < target.size:
         raise ValueError(
-            f"{loss} expects classes 0..{C - 1}, got {target.min()}..{target.max()}"
+            f"{loss} expects classes 0..{C - 1}, got {target.min()}..{target.max()}; "
+            "there is no ignore_index"
         )
     return hot.astype(scores.dtype)
+
+
+def check_classes(loss: Loss, target: Array, scores: Array) -> None:
+    """Raise unless the target holds one integer for each row of scores."""
+    rows = scores.shape[:-1]
+    if target.shape == rows and target.dtype.kind in "iu":
+        return
+    hint = ""
+    if scores.ndim > 2 and target.shape == scores.shape[:1] + scores.shape[2:]:
+        hint = ": the classes of the scores come last, not second as in PyTorch"
+    raise ValueError(
+        f"{loss} expects integer classes of shape {rows} or one-hot rows of "
+        f"shape {scores.shape}, got {target.dtype} of shape {target.shape}{hint}"
+    )
 
 
 class BCEWithLogitsLoss(Loss):
     """Cross-entropy for yes-or-no scores: `L = -mean (t log p + (1 - t) log(1 - p))`.
 
-    Here `p = sigmoid(s)`, and `ds = (p - t) / size`. Computed as `max(s, 0) - s t +
-    log(1 + exp(-|s|))`, which cannot overflow. Shapes: scores and target alike, target
-    in [0, 1]; else it raises ValueError.
+    Here `p = sigmoid(s)`, and `ds = (p - t) / n`. Computed as `max(s, 0) - s t +
+    log(1 + exp(-|s|))`, which cannot overflow. Shapes: scores and target alike, n is
+    their size.
+
+    Raises ValueError if the shapes differ or a target is outside [0, 1].
 
     Derived in notebooks/01_nn.ipynb, section *What to minimise: the loss*.
+
+    >>> loss = BCEWithLogitsLoss()
+    >>> round(loss.forward(np.array([0.0, 3.0]), np.array([1, 1])), 4)
+    0.3709
     """
 
-    def forward(self, scores, target):
-        target = check_pair(self, scores, target)
-        if target.min() < 0 or target.max() > 1:
+    def forward(self, scores: Array, target: ArrayLike) -> float:
+        t = check_pair(self, scores, target)
+        if t.min() < 0 or t.max() > 1:
             raise ValueError(
-                f"{self} expects targets in [0, 1], got {target.min()}..{target.max()}"
+                f"{self} expects targets in [0, 1], got {t.min()}..{t.max()}"
             )
-        self._saved = scores, target
-        losses = (
-            np.maximum(scores, 0) - scores * target + np.log1p(np.exp(-np.abs(scores)))
-        )
+        self._saved = scores, t
+        losses = np.maximum(scores, 0) - scores * t
+        losses += np.log1p(np.exp(-np.abs(scores)))
         return float(losses.mean())
 
-    def backward(self):
-        scores, target = self._kept()
-        return (sigmoid(scores) - target) / scores.size
+    def backward(self) -> Array:
+        scores, t = self._kept()
+        return (sigmoid(scores) - t) / scores.size
 
 
-class L1(Loss):
-    """A penalty on one weight matrix: `strength sum |W|`, so `dW = strength sign(W)`.
+class Penalty(_Measure):
+    """What a weight matrix costs: `forward(W) -> float`, then `backward() -> dW`.
+
+    Hand it to `fit` or `train_step` as `penalty=`: they add it for every weight matrix,
+    to the loss and to the gradient. `strength` is the factor, lambda in the notebook.
+
+    Derived in notebooks/01_nn.ipynb, section *Tuning*.
+    """
+
+    def __init__(self, strength: float) -> None:
+        self.strength = float(strength)
+
+    def forward(self, W: Array) -> float:
+        """Return what these weights cost."""
+        raise NotImplementedError(f"{self} needs a forward(W)")
+
+    def backward(self) -> Array:
+        """Return the gradient of the cost, in the shape of the weights."""
+        raise NotImplementedError(f"{self} needs a backward()")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.strength})"
+
+
+class L1(Penalty):
+    """`strength sum |W|`, so `dW = strength sign(W)`.
 
     It pulls every weight towards zero by the same amount and leaves most of them *at*
     zero.
@@ -168,33 +242,29 @@ class L1(Loss):
     Derived in notebooks/01_nn.ipynb, section *Tuning* (Tibshirani, 1996).
     """
 
-    def __init__(self, strength):
-        self.strength = float(strength)
-
-    def forward(self, W):
+    def forward(self, W: Array) -> float:
         check_floating(self, W)
         self._saved = W
         return float(self.strength * np.abs(W).sum())
 
-    def backward(self):
-        return self.strength * np.sign(self._kept())
-
-    def __repr__(self):
-        return f"{type(self).__name__}({self.strength})"
+    def backward(self) -> Array:
+        W = self._kept()
+        return self.strength * np.sign(W)
 
 
-class L2(L1):
-    """A penalty on one weight matrix: `strength / 2 sum W^2`, so `dW = strength W`.
+class L2(Penalty):
+    """`strength / 2 sum W^2`, so `dW = strength W`.
 
     It pulls large weights harder than small ones; with plain SGD it is weight decay.
 
     Derived in notebooks/01_nn.ipynb, section *Tuning* (Krogh and Hertz, 1991).
     """
 
-    def forward(self, W):
+    def forward(self, W: Array) -> float:
         check_floating(self, W)
         self._saved = W
         return float(self.strength / 2 * (W * W).sum())
 
-    def backward(self):
-        return self.strength * self._kept()
+    def backward(self) -> Array:
+        W = self._kept()
+        return self.strength * W

@@ -7,10 +7,12 @@ survives from step to step.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
-from ._support import require
+from ._support import Array, require
+from .layers import Layer
 
 
 class Optimizer:
@@ -19,23 +21,23 @@ class Optimizer:
     `lr` is the learning rate: the step length for one unit of gradient. One optimizer
     trains one model: it remembers momenta and the like by the parameters' names.
 
-    Raises ValueError for a learning rate of 0 or less, for a second model and for a
-    gradient of another shape than its parameter's, RuntimeError when a gradient is
-    missing.
+    Raises ValueError if the learning rate is not above 0. `step` raises ValueError for
+    a model without parameters, for a second model and for a gradient of the wrong
+    shape, RuntimeError if a gradient is missing.
 
     Derived in notebooks/01_nn.ipynb, section *Optimizers*.
     """
 
-    def __init__(self, lr):
+    def __init__(self, lr: float) -> None:
         require(
             lr > 0, f"{type(self).__name__} expects a learning rate lr > 0, got {lr}"
         )
-        self.lr, self.states, self._model = lr, {}, None
+        self.lr = lr
+        self.states: dict[str, dict[str, Any]] = {}
+        self._model: Layer | None = None
 
-    def step(self, model):
-        """Update every parameter of the model once, from the gradients of the last
-        backward.
-        """
+    def step(self, model: Layer) -> None:
+        """Update every parameter once, from the gradients of the last backward."""
         if self._model is not None and self._model is not model:
             raise ValueError(
                 f"{self} already trains another model: make a new one for this model"
@@ -55,48 +57,55 @@ class Optimizer:
                     f"{self}: the gradient of {name} has shape {g.shape}, "
                     f"the parameter {p.shape}"
                 )
-            self.update(p, g, self.states.setdefault(name, {}))
+            state = self.states.setdefault(name, {})
+            self.update(p, g, state)
 
-    def update(self, p, g, state):
+    def update(self, p: Array, g: Array, state: dict[str, Any]) -> None:
         """Change `p` in place. The only method a new optimizer writes."""
         raise NotImplementedError(f"{self} needs an update(p, g, state)")
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}(lr={self.lr:g})"
 
 
-def require_parameters(model, parameters):
-    """Raise ValueError for a model with nothing to train, and say how layers are
-    found.
-    """
+def require_parameters(model: Layer, parameters: dict[str, Array]) -> None:
+    """Raise ValueError for a model with nothing to train; say how layers are found."""
     if not parameters:
         raise ValueError(
-            f"{model} has no parameters. A layer's own stand in self.params; the layers inside it "
-            "are found by attribute: self.hidden = Linear(...), or a list or tuple of layers"
+            f"{model} has no parameters to train. A layer keeps its own in "
+            "self.params; layers inside it are found by attribute: "
+            "self.hidden = Linear(...), or a list, tuple or dict of layers"
         )
 
 
-def slots(state, p, *names):
-    """The arrays that `state` keeps under these names: zeros like `p` before the first
-    step.
-    """
-    if not state:
-        state.update({name: np.zeros_like(p) for name in names})
-    return [state[name] for name in names]
+def slot(state: dict[str, Any], name: str, p: Array) -> Array:
+    """The array that `state` keeps under this name: at first, zeros like `p`."""
+    if name not in state:
+        state[name] = np.zeros_like(p)
+    return state[name]
 
 
 class SGD(Optimizer):
     """Downhill, `p <- p - lr g`; with momentum `v <- momentum v + g` and `p <- p - lr
     v`.
 
-    `nesterov` looks ahead: it steps along `g + momentum v` instead of `v`. Raises
-    ValueError for a momentum outside [0, 1), and for `nesterov` without momentum.
+    `nesterov` looks ahead: it steps along `g + momentum v` instead of `v`. For weight
+    decay, hand `penalty=L2(...)` to `fit`.
+
+    Raises ValueError for a momentum outside [0, 1) and for `nesterov` without one.
 
     Derived in notebooks/01_nn.ipynb, section *Optimizers* (Robbins and Monro, 1951;
     Polyak, 1964; Nesterov, 1983; in this form Sutskever et al., 2013).
+
+    >>> p = np.array([1.0, 2.0])
+    >>> SGD(lr=0.1).update(p, g=np.array([1.0, -1.0]), state={})
+    >>> p
+    array([0.9, 2.1])
     """
 
-    def __init__(self, lr, momentum=0.0, nesterov=False):
+    def __init__(
+        self, lr: float, momentum: float = 0.0, nesterov: bool = False
+    ) -> None:
         super().__init__(lr)
         require(
             0 <= momentum < 1,
@@ -106,11 +115,12 @@ class SGD(Optimizer):
             momentum or not nesterov,
             "SGD(nesterov=True) needs a momentum > 0: try momentum=0.9",
         )
-        self.momentum, self.nesterov = momentum, nesterov
+        self.momentum = momentum
+        self.nesterov = nesterov
 
-    def update(self, p, g, state):
+    def update(self, p: Array, g: Array, state: dict[str, Any]) -> None:
         if self.momentum:
-            [v] = slots(state, p, "v")
+            v = slot(state, "v", p)
             v *= self.momentum
             v += g
             g = g + self.momentum * v if self.nesterov else v
@@ -126,12 +136,12 @@ class AdaGrad(Optimizer):
     2011).
     """
 
-    def __init__(self, lr=0.01, eps=1e-10):
+    def __init__(self, lr: float = 0.01, eps: float = 1e-10) -> None:
         super().__init__(lr)
         self.eps = eps
 
-    def update(self, p, g, state):
-        [s] = slots(state, p, "s")
+    def update(self, p: Array, g: Array, state: dict[str, Any]) -> None:
+        s = slot(state, "s", p)
         s += g * g
         p -= self.lr * g / (np.sqrt(s) + self.eps)
 
@@ -143,12 +153,15 @@ class RMSProp(Optimizer):
     Derived in notebooks/01_nn.ipynb, section *Optimizers* (Tieleman and Hinton, 2012).
     """
 
-    def __init__(self, lr=0.01, decay=0.99, eps=1e-8):
+    def __init__(
+        self, lr: float = 0.01, decay: float = 0.99, eps: float = 1e-8
+    ) -> None:
         super().__init__(lr)
-        self.decay, self.eps = decay, eps
+        self.decay = decay
+        self.eps = eps
 
-    def update(self, p, g, state):
-        [s] = slots(state, p, "s")
+    def update(self, p: Array, g: Array, state: dict[str, Any]) -> None:
+        s = slot(state, "s", p)
         s *= self.decay
         s += (1 - self.decay) * g * g
         p -= self.lr * g / (np.sqrt(s) + self.eps)
@@ -164,30 +177,41 @@ class Adam(Optimizer):
     Derived in notebooks/01_nn.ipynb, section *Optimizers* (Kingma and Ba, 2015).
     """
 
-    def __init__(self, lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8):
+    def __init__(
+        self,
+        lr: float = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+    ) -> None:
         super().__init__(lr)
-        self.beta1, self.beta2, self.eps = beta1, beta2, eps
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.eps = eps
 
-    def update(self, p, g, state):
-        m, v = slots(state, p, "m", "v")
-        state["t"] = t = state.get("t", 0) + 1
+    def update(self, p: Array, g: Array, state: dict[str, Any]) -> None:
+        m = slot(state, "m", p)
+        v = slot(state, "v", p)
+        t = state["t"] = state.get("t", 0) + 1
         m *= self.beta1
         m += (1 - self.beta1) * g
         v *= self.beta2
         v += (1 - self.beta2) * g * g
+        # The corrections are single numbers: taken out, they save two passes over m, v.
         root = np.sqrt(v) / math.sqrt(1 - self.beta2**t) + self.eps
         p -= self.lr / (1 - self.beta1**t) * m / root
 
 
-def gradient_norm(model):
+def gradient_norm(model: Layer) -> float:
     """The length of all gradients of the model laid end to end: `sqrt(sum g^2)`.
 
     Derived in notebooks/02_rnn.ipynb, section *Vanishing and exploding gradients*.
     """
-    return math.sqrt(sum(float(np.vdot(g, g)) for g in model.gradients().values()))
+    squares = [float(np.vdot(g, g)) for g in model.gradients().values()]
+    return math.sqrt(sum(squares))
 
 
-def clip_gradients(model, max_norm):
+def clip_gradients(model: Layer, max_norm: float) -> float:
     """Shorten the gradients in place so that their common norm is at most `max_norm`.
 
     The direction stays. Returns the norm before clipping. Raises ValueError unless

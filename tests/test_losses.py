@@ -16,6 +16,7 @@ from scratchml import (
     CrossEntropyLoss,
     Loss,
     MSELoss,
+    Penalty,
     Softmax,
     softmax,
 )
@@ -188,7 +189,7 @@ def test_cross_entropy_keeps_learning_where_mse_on_softmax_has_stopped():
     ("target", "message"),
     [
         (np.array([0, 3, 1]), r"expects classes 0\.\.2, got 0\.\.3"),
-        (np.array([0, -1, 1]), r"expects classes 0\.\.2, got -1\.\.1"),
+        (np.array([0, -100, 1]), r"0\.\.2, got -100\.\.1; there is no ignore_index"),
         (
             np.array([0.0, 1.0, 2.0]),
             r"integer classes of shape \(3,\) or one-hot rows of shape \(3, 3\)"
@@ -203,6 +204,20 @@ def test_cross_entropy_keeps_learning_where_mse_on_softmax_has_stopped():
 def test_cross_entropy_names_what_does_not_fit(target, message):
     with pytest.raises(ValueError, match=rf"CrossEntropyLoss\(\).*{message}"):
         CrossEntropyLoss().forward(np.zeros((3, 3)), target)
+
+
+def test_classes_second_as_in_pytorch_are_noticed():
+    with pytest.raises(ValueError, match="classes of the scores come last, not second"):
+        CrossEntropyLoss().forward(np.zeros((4, 3, 5)), np.zeros((4, 5), int))
+    with pytest.raises(ValueError, match=r"got int64 of shape \(4, 7\)$"):
+        CrossEntropyLoss().forward(np.zeros((4, 3, 5)), np.zeros((4, 7), int))
+
+
+@pytest.mark.parametrize("kind", [MSELoss, CrossEntropyLoss, BCEWithLogitsLoss])
+@pytest.mark.parametrize("option", ["weight", "reduction", "ignore_index"])
+def test_options_of_pytorch_that_ours_lack_are_named(kind, option):
+    with pytest.raises(TypeError, match=rf"{kind.__name__} has no {option}: "):
+        kind(**{option: None})
 
 
 # ---------------------------------------------------------------------------- penalties
@@ -230,6 +245,17 @@ def test_penalties_keep_float32_whatever_the_strength_comes_from(kind):
     penalty.forward(np.ones((2, 2), np.float32))
     assert penalty.backward().dtype == np.float32
     assert repr(penalty) == f"{kind.__name__}(0.001)"
+
+
+def test_an_unfinished_penalty_says_what_it_needs():
+    class Mine(Penalty):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"Mine\(0\.1\) needs a forward\(W\)"):
+        Mine(0.1).forward(1)
+    with pytest.raises(NotImplementedError, match=r"Mine\(0\.1\) needs a backward\(\)"):
+        Mine(0.1).backward()
+    assert not issubclass(Penalty, Loss)  # its forward takes no target
 
 
 def test_an_unfinished_loss_says_what_it_needs():

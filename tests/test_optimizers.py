@@ -108,6 +108,19 @@ def test_a_new_optimizer_is_one_method():
         Optimizer(0.1).step(two_weights([1.0, 1.0]))
 
 
+def test_a_model_without_parameters_is_an_error_that_says_where_they_are_sought():
+    class Hidden(Layer):
+        def __init__(self):
+            self.make = lambda: Linear(2, 2, rng=np.random.default_rng(0))
+
+    with pytest.raises(
+        ValueError,
+        match=r"Hidden\(\) has no parameters to train.*self\.params.* by attribute: "
+        r"self\.hidden = Linear\(\.\.\.\), or a list, tuple or dict",
+    ):
+        SGD(0.1).step(Hidden())
+
+
 # ----------------------------------------------------------------------------- clipping
 
 
