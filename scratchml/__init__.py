@@ -15,9 +15,18 @@ from .layers import (
     Softmax,
     softmax,
     Dropout,
+    BatchNorm,
     Flatten,
 )
-from .losses import Loss, MSELoss, CrossEntropyLoss, BCEWithLogitsLoss, L1, L2
+from .losses import (
+    Loss,
+    MSELoss,
+    CrossEntropyLoss,
+    BCEWithLogitsLoss,
+    Penalty,
+    L1,
+    L2,
+)
 from .optimizers import (
     Optimizer,
     SGD,
@@ -37,6 +46,7 @@ from .training import (
     Schedule,
     cosine,
     DivergedError,
+    Interrupted,
     predict,
     accuracy,
     confusion_matrix,
