@@ -461,14 +461,15 @@ def accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     """
     labels = np.asarray(y_true)
     found = np.asarray(y_pred)
+    shapes = f"{labels.shape} and {found.shape}"
     if labels.ndim > found.ndim:
         labels, found = found, labels
     if found.ndim == labels.ndim + 1 and found.size and not np.isnan(found).any():
         found = found.argmax(axis=-1)
     require(
         found.shape == labels.shape and labels.size,
-        "accuracy expects scores or classes, none NaN, "
-        f"for labels of shape {labels.shape}, got shape {found.shape}",
+        "accuracy expects labels, and scores or classes for them, none NaN, "
+        f"got shapes {shapes}",
     )
     return float(np.mean(found == labels))
 

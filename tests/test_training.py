@@ -19,12 +19,14 @@ from scratchml import (
     L2,
     SGD,
     Adam,
+    BatchNorm,
     Callback,
     CrossEntropyLoss,
     DivergedError,
     Dropout,
     EarlyStopping,
     Flatten,
+    Interrupted,
     Layer,
     Linear,
     MSELoss,
@@ -43,11 +45,6 @@ from scratchml import (
     save_weights,
     train_step,
 )
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(0)
 
 
 def blobs(n=60, seed=0):
@@ -83,12 +80,49 @@ def run(model=None, data=None, *, loss=None, optimizer=None, **settings):
 
 
 def weights(model):
-    return {name: p.copy() for name, p in model.parameters().items()}
+    return {name: a.copy() for name, a in model.state_dict().items()}
 
 
 def assert_same_weights(model, expected):
-    for name, p in model.parameters().items():
-        np.testing.assert_array_equal(p, expected[name], err_msg=name)
+    for name, a in model.state_dict().items():
+        np.testing.assert_array_equal(a, expected[name], err_msg=name)
+
+
+class Whiten(Layer):
+    """A reader's own batch normalisation: no weights, two buffers."""
+
+    def __init__(self, n):
+        self.buffers = {"mean": np.zeros(n, np.float32), "std": np.ones(n, np.float32)}
+
+    def forward(self, x):
+        if self.training:
+            mean, std = x.mean(axis=0), x.std(axis=0) + 1e-3
+            for name, new in (("mean", mean), ("std", std)):
+                self.buffers[name] = 0.8 * self.buffers[name] + 0.2 * new
+        else:
+            mean, std = self.buffers["mean"], self.buffers["std"]
+        self.y, self.scale = (x - mean) / std, std
+        return self.y
+
+    def backward(self, dy):
+        y = self.y
+        return (dy - dy.mean(axis=0) - y * (dy * y).mean(axis=0)) / self.scale
+
+
+def normalised(kind, seed=0):
+    """A network that sees the blobs far from 0, and relies on being normalised."""
+    rng = np.random.default_rng(seed)
+    return Sequential(
+        kind(4), Linear(4, 8, rng=rng), kind(8), ReLU(), Linear(8, 3, rng=rng)
+    )
+
+
+def far_blobs(n=60, seed=0):
+    x, y = blobs(n, seed)
+    return 5 * x + 40, y
+
+
+each_normalisation = pytest.mark.parametrize("kind", [BatchNorm, Whiten])
 
 
 # ------------------------------------------------------------------------------ batches
@@ -519,6 +553,42 @@ def test_early_stopping_forgets_the_training_before():
         np.testing.assert_array_equal(p, 2)
 
 
+@each_normalisation
+def test_early_stopping_gives_the_buffers_back_too(kind):
+    class Spoil(Callback):
+        """After the best epoch, moves what the layers remember."""
+
+        def after_epoch(self, training):
+            if training.epoch == 3:
+                self.best = weights(training.model)
+            for array in training.model.state_dict().values():
+                array += 100 * (training.epoch >= 3)
+
+    spoil = Spoil()
+    stopping = EarlyStopping(patience=3, watch="loss")
+    model = normalised(kind)
+    losses = [5, 4, 3, 2, 2, 2, 2]
+    run(
+        model,
+        far_blobs(),
+        epochs=7,
+        callbacks=[Fixed("loss", losses), stopping, spoil],
+    )
+    assert stopping.best_epoch == 3
+    assert_same_weights(model, spoil.best)
+    assert any(name.endswith("mean") for name in spoil.best)
+
+
+def test_early_stopping_with_nothing_to_keep_changes_nothing():
+    """All is NaN from the start, or training ends before the first epoch does."""
+    model = network()
+    stopping = EarlyStopping(patience=2, watch="loss")
+    with pytest.raises(DivergedError):
+        run(model, augment=lambda x, rng: x * np.nan, callbacks=[stopping])
+    assert_same_weights(model, weights(network()))
+    assert stopping.weights == {} and stopping.best_epoch == -1
+
+
 def test_early_stopping_says_what_it_cannot_watch():
     with pytest.raises(
         ValueError, match=r"'validation_loss'.*=\(x, y\), or watch='loss'"
@@ -558,15 +628,36 @@ class Press(Callback):
             signal.raise_signal(signal.SIGINT)
 
 
-@pytest.mark.parametrize(
+each_hook = pytest.mark.parametrize(
     ("hook", "recorded"), [("before_epoch", 2), ("after_epoch", 3)]
 )
-def test_ctrl_c_in_a_callback_returns_the_history(hook, recorded):
+STOPPED = "stopped in epoch 2; the model is usable"
+
+
+@each_hook
+def test_ctrl_c_says_where_it_stopped_and_raises_on(hook, recorded, capsys):
     recorder = Recorder()
-    history = run(epochs=50, callbacks=[Press(hook, 2), recorder])
-    assert history.stopped == "interrupted"
+    with pytest.raises(Interrupted) as caught:
+        run(epochs=50, callbacks=[Press(hook, 2), recorder])
+    assert str(caught.value) == STOPPED
+    assert isinstance(caught.value, KeyboardInterrupt)
+    assert not isinstance(caught.value, Exception)  # a loop of many fits stops as well
+    assert len(caught.value.history["loss"]) == recorded
+    assert caught.value.history.stopped == STOPPED
+    assert recorder.calls[-1] == ("end", 2, STOPPED)
+    assert capsys.readouterr().out == ""
+
+
+@each_hook
+def test_ctrl_c_in_an_interruptible_training_returns_the_history(
+    hook, recorded, capsys
+):
+    recorder = Recorder()
+    history = run(epochs=50, callbacks=[Press(hook, 2), recorder], interruptible=True)
+    assert history.stopped == STOPPED
     assert len(history["loss"]) == recorded
-    assert recorder.calls[-1] == ("end", 2, "interrupted")
+    assert recorder.calls[-1] == ("end", 2, STOPPED)
+    assert capsys.readouterr().out == f"{STOPPED}\n"
 
 
 def test_ctrl_c_in_a_batch_leaves_a_usable_model():
@@ -585,8 +676,9 @@ def test_ctrl_c_in_a_batch_leaves_a_usable_model():
         augment=press,
         validation=(x, y),
         callbacks=[EarlyStopping(patience=50)],
+        interruptible=True,
     )
-    assert history.stopped == "interrupted"
+    assert history.stopped == "stopped in epoch 1; the model is usable"
     assert {len(values) for values in history.values()} == {1}
     # EarlyStopping gave the best weights back, and training can go on.
     scores = predict(model, x)
@@ -608,9 +700,10 @@ def test_ctrl_c_in_the_validation_leaves_lists_of_one_length():
 
     rng = np.random.default_rng(0)
     model = Sequential(Linear(4, 8, rng=rng), Slow(), Linear(8, 3, rng=rng))
-    history = run(model, epochs=9, validation=blobs(9), clip_norm=1.0)
-    assert history.stopped == "interrupted"
-    assert {len(values) for values in history.values()} == {2}
+    with pytest.raises(Interrupted) as caught:
+        run(model, epochs=9, validation=blobs(9), clip_norm=1.0)
+    assert {len(values) for values in caught.value.history.values()} == {2}
+    assert model.training  # predict restores the mode
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -669,6 +762,31 @@ def test_a_rate_far_too_large_is_told_without_a_flood_of_warnings():
             optimizer=SGD(1e30),
             epochs=50,
         )
+
+
+def test_a_model_without_parameters_is_not_trained_happily():
+    class Hidden(Layer):
+        """Its layer stands where nobody looks."""
+
+        def __init__(self):
+            self.layers = {Linear(4, 3, rng=np.random.default_rng(0))}
+
+    for model in (Hidden(), Sequential(ReLU()), Sequential()):
+        with pytest.raises(ValueError, match=r"no parameters to train.*by attribute"):
+            run(model)
+
+
+def test_fit_wants_pairs():
+    x, y = blobs()
+    with pytest.raises(ValueError, match=r"train=\(x, y\), got 3 parts"):
+        run(data=((x, y), (x, y), (x, y)))
+    with pytest.raises(ValueError, match=r"validation=\(x, y\), got 1 parts"):
+        run(validation=(x,))
+
+
+def test_a_last_batch_of_one_is_an_error_that_names_the_remedy():
+    with pytest.raises(ValueError, match=r"BatchNorm\(4\) needs .*batch_size"):
+        run(normalised(BatchNorm), far_blobs(61), batch_size=20)
 
 
 def test_other_errors_pass_through():
@@ -771,10 +889,21 @@ def test_accuracy_from_scores_or_classes():
     sequence = np.stack([y, found])
     assert accuracy(np.eye(3)[sequence], np.stack([y, y])) == 7 / 8
     for wrong in (np.eye(3)[found][:2], found[:2], np.ones((4, 3, 3))):
-        with pytest.raises(ValueError, match=r"labels of shape \(4,\), got shape"):
-            accuracy(wrong, y)
-    with pytest.raises(ValueError, match=r"labels of shape \(0,\)"):
+        for pair in ((wrong, y), (y, wrong)):
+            with pytest.raises(ValueError, match=r"accuracy expects .* got shapes \("):
+                accuracy(*pair)
+    with pytest.raises(ValueError, match=r"got shapes \(0, 3\) and \(0,\)"):
         accuracy(np.ones((0, 3)), np.ones(0, int))
+
+
+def test_accuracy_takes_labels_and_scores_in_either_order(rng):
+    """scikit-learn's functions take the labels first, losses take them last."""
+    y, scores = rng.integers(0, 3, 20), rng.standard_normal((20, 3))
+    right = np.mean(scores.argmax(axis=1) == y)
+    assert 0 < right < 1
+    assert accuracy(y, scores) == accuracy(scores, y) == right
+    classes = scores.argmax(axis=1).tolist()
+    assert accuracy(y_true=y, y_pred=classes) == accuracy(classes, y) == right
 
 
 @given(
@@ -783,13 +912,29 @@ def test_accuracy_from_scores_or_classes():
 def test_confusion_matrix_counts_true_by_predicted(pairs):
     y, found = (np.array(part) for part in zip(*pairs, strict=True))
     matrix = confusion_matrix(y, found)
-    assert matrix.shape == (4, 4)
-    for true in range(4):
-        for predicted in range(4):
+    classes = max(map(max, pairs)) + 1
+    assert matrix.shape == (classes, classes)
+    for true in range(classes):
+        for predicted in range(classes):
             assert matrix[true, predicted] == pairs.count((true, predicted))
-    assert np.trace(matrix) / matrix.sum() == pytest.approx(accuracy(found, y))
-    top = max(y.max(), found.max()) + 1
-    np.testing.assert_array_equal(confusion_matrix(y, found), matrix[:top, :top])
+    assert np.trace(matrix) / matrix.sum() == pytest.approx(accuracy(y, found))
+
+
+@pytest.mark.parametrize(
+    ("y_true", "y_pred", "message"),
+    [
+        ([0, 1], [0, 1, 1], r"of one shape, got \(2,\) and \(3,\)"),
+        ([0, 1], np.eye(2), r"\(2,\) and \(2, 2\); .*by scores\.argmax\(axis=-1\)"),
+        ([], [], r"got \(0,\) and \(0,\)"),
+        ([0, 1], [0.0, 1.0], r"integer classes .*, got int64 and float64"),
+        ([0.0, 1.0], [0, 1], r"integer classes .*, got float64 and int64"),
+        ([0, -1], [0, 1], r"integer classes 0\.\.C-1"),
+        ([0, 1], [0, -1], r"integer classes 0\.\.C-1"),
+    ],
+)
+def test_confusion_matrix_names_what_does_not_fit(y_true, y_pred, message):
+    with pytest.raises(ValueError, match=f"confusion_matrix expects .*{message}"):
+        confusion_matrix(y_true, y_pred)
 
 
 # ----------------------------------------------------------------------------- shifting
@@ -851,19 +996,56 @@ def test_weights_keep_the_models_dtype(tmp_path):
     assert model.parameters()["0.W"].dtype == np.float32
 
 
+@each_normalisation
+def test_a_trained_model_predicts_the_same_after_saving_and_loading(tmp_path, kind):
+    x, y = far_blobs(90)
+    model = normalised(kind)
+    run(model, (x, y), epochs=15, batch_size=30, optimizer=Adam(0.02))
+    assert accuracy(y, predict(model, x)) > 0.9
+    save_weights(model, tmp_path / "w.npz")
+    other = normalised(kind, seed=5)
+    assert accuracy(y, predict(other, x)) < 0.8
+    load_weights(other, tmp_path / "w.npz")
+    np.testing.assert_array_equal(predict(other, x), predict(model, x))
+    # The running means are what it depends on: without them it is lost.
+    parameters = {name: p.copy() for name, p in model.parameters().items()}
+    np.savez(tmp_path / "p.npz", **parameters)
+    with pytest.raises(ValueError, match=r"p\.npz: .*0\.\w+ is missing"):
+        load_weights(other, tmp_path / "p.npz")
+    lost = normalised(kind).eval()
+    for name, p in lost.parameters().items():
+        p[...] = parameters[name]
+    assert accuracy(y, lost.forward(x)) < 0.8
+
+
+@each_normalisation
+def test_a_model_with_buffers_goes_to_another_dtype_and_predicts_the_same(kind):
+    x, y = far_blobs(90)
+    model = normalised(kind)
+    run(model, (x, y), epochs=5, batch_size=30)
+    before = predict(model, x)
+    model.astype(np.float64)
+    after = predict(model, x.astype(np.float64))
+    assert after.dtype == np.float64
+    np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("other", "message"),
     [
         (
             lambda rng: Sequential(Flatten(), Linear(4, 8, rng=rng)),
-            r"holds the floats {'0\.W': "
-            r"\(4, 8\), .*'3\.b': \(3,\)}, the model has {'1\.W': \(4, 8\), '1\.b': \(8,\)}",
+            r"1\.W is missing; 1\.b is missing; 0\.W is not the model's; .* 1 more",
         ),
         (
             lambda rng: Sequential(
                 Linear(4, 8, rng=rng), Tanh(), Tanh(), Linear(8, 2, rng=rng)
             ),
-            r"'3\.W': \(8, 3\), .*, the model has .*'3\.W': \(8, 2\)",
+            r"3\.W has shape \(8, 3\), expected \(8, 2\); 3\.b has shape",
+        ),
+        (
+            lambda rng: Sequential(*network().layers, BatchNorm(3)),
+            r"4\.gamma is missing; .*4\.running_var is missing",
         ),
     ],
 )
@@ -871,7 +1053,7 @@ def test_weights_of_another_model_change_nothing(tmp_path, rng, other, message):
     save_weights(network(), tmp_path / "w.npz")
     model = other(rng)
     before = weights(model)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=rf"w\.npz: .* cannot load .*{message}"):
         load_weights(model, tmp_path / "w.npz")
     assert_same_weights(model, before)
 
@@ -909,9 +1091,7 @@ def test_files_of_something_else_change_nothing(tmp_path):
         name: p.astype(str) if name == "3.b" else p + 1 for name, p in before.items()
     }
     np.savez(path, **words)
-    with pytest.raises(
-        ValueError, match=r"floats .*'3\.W': \(8, 3\)}, the model has .*'3\.b'"
-    ):
+    with pytest.raises(ValueError, match=r"3\.b holds <U\d+, expected float32"):
         load_weights(model, path)
     assert_same_weights(model, before)
 
