@@ -7,31 +7,13 @@ say what it looks like.
 """
 
 import copy
-import traceback
 
 import numpy as np
 
+from ._failures import CheckFailed, WrongNumber
+
 STEP = 1e-5
 SCALAR = "It looks like one scalar for all units: sum over the batch axis only, axis=0."
-
-
-class CheckFailed(AssertionError):
-    """A check found a mistake; the message says where, how large, and what it looks
-    like.
-    """
-
-    def _render_traceback_(self):
-        """What IPython shows: the learner's line and the message, and nothing from in
-        here.
-        """
-        *_, line = traceback.extract_tb(self.__traceback__)[
-            :2
-        ]  # the first is IPython's own
-        return [f"line {line.lineno}: {line.line}", f"CheckFailed: {self}"]
-
-
-class WrongNumber(CheckFailed):
-    """Everything is there, but a number differs."""
 
 
 def gradient_check(layer, x, *args, rng, tolerance=1e-6, limit=1000):
