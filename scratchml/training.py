@@ -467,7 +467,7 @@ def accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     if found.ndim == labels.ndim + 1 and found.size and not np.isnan(found).any():
         found = found.argmax(axis=-1)
     require(
-        found.shape == labels.shape and labels.size,
+        found.shape == labels.shape and labels.ndim and labels.size,
         "accuracy expects labels, and scores or classes for them, none NaN, "
         f"got shapes {shapes}",
     )
@@ -481,7 +481,7 @@ def confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     the largest in either array.
 
     Raises ValueError if the shapes differ or are empty, and unless all classes are
-    integers from 0 on.
+    integers from 0 to 9,999.
 
     Derived in notebooks/01_nn.ipynb, section *Look at what it learned*.
 
@@ -506,6 +506,9 @@ def confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         f"got {true.dtype} and {predicted.dtype}",
     )
     C = max(true.max(), predicted.max()) + 1
+    require(
+        C <= 10_000, f"confusion_matrix counts up to 10,000 classes, got class {C - 1}"
+    )
     matrix = np.zeros((C, C), int)
     np.add.at(matrix, (true, predicted), 1)
     return matrix
