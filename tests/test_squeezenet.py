@@ -237,6 +237,7 @@ def test_untrained_network_draws_its_weights(model):
     for name, p in first.parameters().items():
         assert np.array_equal(p, again.parameters()[name])
         assert p.shape == model.parameters()[name].shape
+        assert name.endswith("b") or p.std() > 0
     assert not np.array_equal(first.layers[0].params["W"], model.layers[0].params["W"])
 
 
@@ -264,7 +265,8 @@ def test_damaged_weights_are_refused(tmp_path, monkeypatch, how):
     path = tmp_path / "squeezenet.npz"
     path.write_bytes(damage((DATA / "squeezenet.npz").read_bytes(), how))
     monkeypatch.setattr(module, "data_folder", lambda: tmp_path)
-    with pytest.raises(ValueError, match=r"squeezenet\.npz (is not|holds)"):
+    says = r"squeezenet\.npz( is not a weights file|: .* cannot load)"
+    with pytest.raises(ValueError, match=says):
         squeezenet()
 
 
@@ -353,7 +355,8 @@ def test_probabilities_of_nothing_are_refused(model):
     [(0, ("tabby", "tiger cat", "Egyptian cat")), (1, ("espresso",))],
     ids=["cat", "coffee"],
 )
-def test_eight_parts_alone_keep_the_answer(model, images, i, classes):
+def test_few_parts_alone_keep_the_answer(model, images, i, classes):
+    """Eight are most of the image, and random ones often do; four seldom do."""
     columns = [NAMES.index(name) for name in classes]
 
     def predict(batch):
@@ -364,14 +367,13 @@ def test_eight_parts_alone_keep_the_answer(model, images, i, classes):
     explanation = explain_image(
         predict, images[i], segments=segments, n_samples=300, labels=0, progress=False
     )
-    strongest = np.argsort(-explanation.coef[:, 0])[:8]
-    alone = np.isin(np.arange(len(explanation.coef)), strongest)
-    everything = np.ones_like(alone)
-    whole, kept, left = predict(
-        explanation.perturb(np.stack([everything, alone, ~alone]))
-    )[:, 0]
-    assert kept >= whole / 2
-    assert left <= whole / 10
+    strongest = np.argsort(-explanation.coef[:, 0])
+    for k in (4, 8):
+        alone = np.isin(np.arange(len(strongest)), strongest[:k])
+        masks = np.stack([np.ones_like(alone), alone, ~alone])
+        whole, kept, left = predict(explanation.perturb(masks))[:, 0]
+        assert kept >= whole / 2
+        assert left <= whole / 10
     assert explanation.r2[0] > 0.8
 
 
