@@ -8,6 +8,7 @@ writes `data/references/nn.npz`. `scratchml.datasets.references("nn")` reads it,
 where there is one. Everything is float64. Names are `case.what`:
 
     linear_2d.x .W .b .dy -> .y .dx .dW .db     a layer: inputs, then what PyTorch answers
+    batch_norm_1d.x .dy -> .y .dx .running_mean .eval_y ...   three steps, then eval mode
     cross_entropy.scores .target -> .loss .ds   a loss
     adam.path                                   51 positions of all parameters, (51, 15)
     network.losses .0_W ...                     twenty steps of a whole small network
@@ -18,13 +19,11 @@ Weights are stored as ours are, `(n_in, n_out)`. The same versions on the same m
 write the same bytes.
 """
 
-import io
-import os
-import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
+
+from scratchml._support import replace_file
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "data" / "references"
@@ -87,6 +86,19 @@ def inputs():
             "start_2_b": normal(3) / 9,
         },
         "sklearn_logistic": dict(x=normal((60, 4)), y=rng.integers(0, 3, 60)),
+        # a batch for each of three steps
+        "batch_norm_1d": dict(
+            x=2 * normal((3, 6, 4)) + 1,
+            dy=normal((3, 6, 4)),
+            gamma=normal(4),
+            beta=normal(4),
+        ),
+        "batch_norm_2d": dict(
+            x=2 * normal((3, 5, 2, 4, 3)) + 1,
+            dy=normal((3, 5, 2, 4, 3)),
+            gamma=normal(2),
+            beta=normal(2),
+        ),
     }
     return {
         f"{case}.{name}": a
@@ -138,6 +150,48 @@ def layers(given):
                 f"{case}.db": module.bias.grad,
             }
     return found
+
+
+def batch_norms(given):
+    """Three steps of training with what is remembered after each, then eval mode."""
+    from torch import nn, tensor
+
+    found = {}
+    for case, module in {
+        "batch_norm_1d": nn.BatchNorm1d(4).double(),
+        "batch_norm_2d": nn.BatchNorm2d(2).double(),
+    }.items():
+        arrays = of(given, case)
+        module.weight.data = tensor(arrays["gamma"])
+        module.bias.data = tensor(arrays["beta"])
+        steps = []
+        for x, dy in zip(arrays["x"], arrays["dy"], strict=True):
+            step = run_batch_norm(module, x, dy)
+            step["running_mean"] = module.running_mean.clone()
+            step["running_var"] = module.running_var.clone()
+            steps.append(step)
+        for name in steps[0]:
+            answers = [step[name].detach().numpy() for step in steps]
+            found[f"{case}.{name}"] = np.array(answers)
+        last = run_batch_norm(module.eval(), arrays["x"][0], arrays["dy"][0])
+        found |= {f"{case}.eval_{name}": answer for name, answer in last.items()}
+    return found
+
+
+def run_batch_norm(module, x, dy):
+    """Output and gradients of one forward and backward."""
+    from torch import tensor
+
+    x = tensor(x, requires_grad=True)
+    module.zero_grad()
+    y = module(x)
+    y.backward(tensor(dy))
+    return {
+        "y": y,
+        "dx": x.grad,
+        "dgamma": module.weight.grad.clone(),
+        "dbeta": module.bias.grad.clone(),
+    }
 
 
 def losses(given):
@@ -339,7 +393,11 @@ def compute(*parts):
     """All references, or those of some of the functions above: {name: array}."""
     given = inputs()
     found = dict(given)
-    for part in parts or (layers, losses, paths, network, scikit_learn, digits):
+    everything = (
+        *(layers, batch_norms, losses, paths, network),
+        *(scikit_learn, digits),
+    )
+    for part in parts or everything:
         for name, value in part(given).items():
             value = value.detach().numpy() if hasattr(value, "detach") else value
             found[name] = np.array(value, order="C")
@@ -357,21 +415,13 @@ def versions():
 
 def save(path, arrays):
     """Write the arrays whole or not at all; returns the number of bytes."""
-    content = io.BytesIO()
-    np.savez(content, **arrays)  # without dates: the same arrays give the same bytes
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.name}.", suffix=".part"
-    )
-    with open(handle, "wb") as file:
-        file.write(content.getvalue())
-    os.chmod(beside, 0o644)
-    os.replace(beside, path)
+    # np.savez writes no dates: the same arrays give the same bytes.
+    replace_file(path, lambda file: np.savez(file, **arrays))
     return path.stat().st_size
 
 
 def main():
-    sys.path.insert(0, str(ROOT))
     from threadpoolctl import threadpool_limits
 
     used = versions()
