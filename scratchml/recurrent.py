@@ -3,38 +3,57 @@
 Every step is one product, `a = [h_{t-1} x_t 1] W`, and what the cell makes of its
 columns: `step`. The product is the Linear layer of notebook 01, so only `step_backward`
 is new. Run backwards, the loop over the steps is backpropagation through time (Werbos,
-1990), and when all `da` are known, the gradients of the weights are one product as
-well.
+1990). When all `da` are known, the gradients of the weights are one product as well.
 """
 
-import numpy as np
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
-from ._support import check_dtype, require
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike, DTypeLike
+
+from ._support import Array, Shape, check_dtype, require
 from .layers import Layer, Linear, Sequential, glorot, softmax
+from .losses import Loss
+from .optimizers import Optimizer
 from .text import PADDING, check_ids, pad, windows
-from .training import fit, predict
+from .training import History, fit, predict
 
 
 class Embedding(Layer):
-    """Give each of `n` ids a vector to be learned: `y = W[ids]`, one-hot rows times
-    `W`.
+    """Give each of `n` ids a vector to be learned: `y = W[ids]`.
 
-    Shapes: `ids` is integer `(N, T)`, or any shape, `W` is `(n, n_out)`, `y` is `(N, T,
-    n_out)`. Gradient: row `i` of `dW` is the sum of `dy` wherever the id is `i`. There
-    is no `dx`. The id `padding`, if given, stands for nothing: its vector is zero and
-    learns nothing. The vectors start as normal numbers times `scale`.
+    Picking a row is multiplying by a one-hot vector, so row `i` of `dW` is the sum of
+    `dy` wherever the id is `i`. There is no `dx`.
 
-    Raises TypeError for ids that are not integers, ValueError for an id outside
-    `0..n-1`.
+    Shapes: `ids` is integer `(N, T)`, or any shape, `W` is `(n, n_out)`, `y` is
+    `(N, T, n_out)`. The vector of the id `padding` is zero and learns nothing. The
+    others start as normal numbers times `scale`.
+
+    Raises TypeError if the ids are not integers, ValueError for one outside `0..n-1`.
 
     Derived in notebooks/02_rnn.ipynb, section *A text classifier*.
+
+    >>> embedding = Embedding(1000, 32, rng=np.random.default_rng(0))
+    >>> embedding.forward(np.array([[3, 1, 4], [1, 5, 0]])).shape
+    (2, 3, 32)
     """
 
-    def __init__(self, n, n_out, *, rng, padding=None, scale=1.0, dtype=np.float32):
+    def __init__(
+        self,
+        n: int,
+        n_out: int,
+        *,
+        rng: Generator,
+        padding: int | None = None,
+        scale: float = 1.0,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         self.padding = padding
         self.params = {"W": (scale * rng.standard_normal((n, n_out))).astype(dtype)}
 
-    def forward(self, ids):
+    def forward(self, ids: Array) -> Array:
         W = self.params["W"]
         check_ids(self, ids.ravel(), len(W))
         y = W[ids]
@@ -42,469 +61,527 @@ class Embedding(Layer):
             y[ids == self.padding] = 0
         return self._keep(y, ids)
 
-    def backward(self, dy):
-        ids, (n, n_out) = self._kept(dy), self.params["W"].shape
-        # np.add.at(dW, ids, dy), twice as fast: one bin for each number in dW
-        bins = ids.reshape(-1, 1).astype(np.intp) * n_out + np.arange(n_out)
-        dW = (
-            np.bincount(bins.ravel(), dy.ravel(), n * n_out)
-            .reshape(n, n_out)
-            .astype(dy.dtype)
-        )
+    def backward(self, dy: Array) -> None:
+        ids = self._kept(dy)
+        n, n_out = self.params["W"].shape
+        # The same as np.add.at(dW, ids, dy), in half the time: number all entries of
+        # dW, row by row, and add up what goes into each.
+        entries = ids.reshape(-1, 1).astype(np.intp) * n_out + np.arange(n_out)
+        sums = np.bincount(entries.ravel(), dy.ravel(), minlength=n * n_out)
+        dW = sums.reshape(n, n_out).astype(dy.dtype)
         if self.padding is not None:
             dW[self.padding] = 0
         self.grads = {"W": dW}
 
-    __repr__ = Linear.__repr__
+    def __repr__(self) -> str:
+        n, n_out = self.params["W"].shape
+        return f"Embedding({n} -> {n_out})"
 
 
-def orthogonal(shape, fan_in, fan_out, rng):
-    """Random rotations side by side, each `(n, n)`: repeated products neither grow nor
-    shrink.
+def orthogonal(shape: Shape, fan_in: int, fan_out: int, rng: Generator) -> Array:
+    """Random rotations side by side: repeated products neither grow nor shrink.
+
+    Shapes: `(n, G n)`, that is G rotations `(n, n)`.
 
     Derived in notebooks/02_rnn.ipynb, section *Vanishing and exploding gradients*
     (Saxe, McClelland and Ganguli, 2014).
     """
     n, width = shape
-    return np.hstack(
-        [np.linalg.qr(rng.standard_normal((n, n)))[0] for _ in range(width // n)]
-    )
+    rotations = [np.linalg.qr(rng.standard_normal((n, n))).Q for _ in range(width // n)]
+    return np.hstack(rotations)
+
+
+def sigmoid(a: Array) -> Array:
+    """Notebook 01's sigmoid as `(1 + tanh(a / 2)) / 2`, which is faster in a loop."""
+    return 0.5 * np.tanh(0.5 * a) + 0.5
 
 
 class Recurrent(Layer):
     """What RNN, LSTM and GRU share: the loop over time, forwards and backwards.
 
-    Shapes: `x (N, T, n_in)`, `y (N, T, n_hidden)`, the states `h_1 ... h_T`. `W_xh
-    (n_in, G H)`, `W_hh (H, G H)` and `b (G H,)` hold the cell's G blocks side by side,
-    in PyTorch's order.
+    Shapes: `x` is `(N, T, n_in)`, `y` is `(N, T, H)`: the states `h_1 ... h_T`. The
+    weights hold the cell's G blocks side by side, in PyTorch's order: `W_xh` is
+    `(n_in, G H)`, `W_hh` is `(H, G H)`, `b` is `(G H,)`. `init` draws `W_hh`.
 
-    `mask (N, T)` is true where there is something to read; other steps carry the state
-    over. `state (S, N, n_hidden)` is the state to start from, zero if not given: S = 1,
+    `mask (N, T)` is true where there is something to read; elsewhere the state is
+    carried over. `state (S, N, H)` is the state to start from, by default zero: S = 1,
     for an LSTM 2, `h` and `c`. After `forward`, `.state` is the state at the end.
-    `backward(dy, dstate)` takes the gradient of that state too, if it was used, and
+    `backward(dy, dstate)` takes the gradient of that state too, where it was used, and
     leaves the initial state's in `.dstate`.
 
-    While `stateful` is set and the layer is training, a forward without `state` goes on
-    from the last one's end; no gradient does. `train()` and `eval()` forget the state.
+    While `stateful` is set and the layer is training, a forward without `state`
+    continues where the last one ended. The gradient stops there: truncated
+    backpropagation through time. `train()` and `eval()` forget the state.
 
-    Raises ValueError for other shapes and for T = 0, TypeError for a dtype other than
-    the weights'.
+    Raises ValueError if `x`, `mask` or `state` has the wrong shape or T is 0, TypeError
+    if a dtype is not that of the weights.
 
     Derived in notebooks/02_rnn.ipynb, section *Backpropagation through time*.
     """
 
-    gates, states, sigmoids = 1, 1, []  # G, S, and which blocks a sigmoid squashes
-    stateful = False
-    state = dstate = None
+    n_blocks = 1  # G
+    n_states = 1  # S
+    stateful: bool = False
+    state: Array | None = None
+    dstate: Array | None = None
 
-    def __init__(self, n_in, n_hidden, *, rng, init=orthogonal, dtype=np.float32):
-        width = self.gates * n_hidden
+    def __init__(
+        self,
+        n_in: int,
+        n_hidden: int,
+        *,
+        rng: Generator,
+        init: Callable[..., Array] = orthogonal,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        width = self.n_blocks * n_hidden
         self.params = {
             "W_xh": glorot((n_in, width), n_in, n_hidden, rng).astype(dtype),
             "W_hh": init((n_hidden, width), n_hidden, n_hidden, rng).astype(dtype),
             "b": np.zeros(width, dtype),
         }
 
-    def step(self, a, kept, h, *c):
-        """One step forward: from `a` and `h_{t-1} = h[0]` set `h_t = h[1]`, in place.
+    def step(self, *args: Any, **kwargs: Any) -> Sequence[Any]:
+        """`step(a, h)`, for an LSTM `step(a, h, c)`: from the old state to the new one.
 
-        `a (G, N, H)` holds the blocks of the product, those of a sigmoid halved; what
-        the way back needs goes into `kept (G, N, H)`.
+        `a (G, N, H)` holds the blocks of the product, `h` and `c` are `(N, H)`. Returns
+        the new `h` and `c`, and last what `step_backward` needs.
         """
-        raise NotImplementedError(f"{self} needs a step(a, kept, h)")
+        raise NotImplementedError(f"{self} needs a step(a, h)")
 
-    def step_backward(self, da, kept, h, *c_dh_dc):
-        """One step back: set `da (G, N, H)`, which lies where `kept` was, from `dh =
-        dh_t`.
+    def step_backward(self, *args: Any, **kwargs: Any) -> Sequence[Any]:
+        """`step_backward(kept, dh)`, or `(kept, dh, dc)`: from the new state's gradient.
 
-        Returns the part of `dh_{t-1}` that does not pass through the product, if there
-        is one.
+        Returns a list of the G blocks of `da`, each `(N, H)`; what goes past the
+        product to the old `h`, or None; and what goes to the old `c`.
         """
-        raise NotImplementedError(f"{self} needs a step_backward(da, kept, h, dh)")
+        raise NotImplementedError(f"{self} needs a step_backward(kept, dh)")
 
-    def forward(self, x, mask=None, state=None):
-        D, H = len(self.params["W_xh"]), len(self.params["W_hh"])
-        W = self._pack()
-        if x.ndim != 3 or x.shape[2] != D or x.shape[1] == 0:
-            raise ValueError(f"{self} expects (N, T, {D}) with T > 0, got {x.shape}")
-        N, T = x.shape[:2]
-        check_dtype(self, x, W.dtype)
-        skip = [None] * T
-        if mask is not None:
-            if np.shape(mask) != (N, T):
-                raise ValueError(
-                    f"{self} expects a mask (N, T) = {N, T}, got {np.shape(mask)}"
-                )
-            skip = [
-                row if row.any() else None
-                for row in np.asarray(mask).T[:, :, None] == 0
-            ]
+    def forward(
+        self, x: Array, mask: ArrayLike | None = None, state: Array | None = None
+    ) -> Array:
+        self._check_input(x)
+        N, T, _ = x.shape
+        reads = self._reads(mask, N, T)
+        W = self._stacked()  # (G, H + n_in + 1, H)
+        H = W.shape[2]
         if state is None and self.stateful and self.training:
             state = self.state
-        W.reshape(len(W), -1, H)[:, self.sigmoids] *= (
-            0.5  # sigmoid(a) = (1 + tanh(a / 2)) / 2
-        )
-
-        z = np.empty((T + 1, N, H + D + 1), x.dtype)  # [h_{t-1} x_t 1] for all t
-        z[:T, :, H:-1], z[:, :, -1] = x.swapaxes(0, 1), 1
-        s = [z[:, :, :H], *np.empty((self.states - 1, T + 1, N, H), x.dtype)]
-        for v, start in zip(s, self._check_state("state", state, N), strict=True):
-            v[0] = start
-        a = np.empty((N, W.shape[1]), x.dtype)
-        a_blocks = _blocks(a, H)
-        kept = np.empty((T, W.shape[1] // H, N, H), x.dtype)
+        now = self._check_state("state", state, N)  # [h], for an LSTM [h, c]
+        z = np.empty((T + 1, N, W.shape[1]), x.dtype)  # [h_{t-1} x_t 1] for all t
+        z[0, :, :H] = now[0]
+        z[:T, :, H:-1] = x.swapaxes(0, 1)
+        z[:, :, -1] = 1
+        steps = []
         for t in range(T):
-            np.dot(z[t], W, out=a)
-            self.step(a_blocks, kept[t], *(v[t : t + 2] for v in s))
-            if skip[t] is not None:
-                for v in s:
-                    np.copyto(v[t + 1], v[t], where=skip[t])
-        self.state = np.stack([v[T] for v in s])
-        return self._keep(s[0][1:].swapaxes(0, 1), z, s, kept, skip)
+            *new, kept = self.step(z[t] @ W, *now)
+            now = choose(reads[t], new, now)
+            z[t + 1, :, :H] = now[0]
+            steps.append(kept)
+        self.state = np.stack(now)
+        y = z[1:, :, :H].swapaxes(0, 1)  # (N, T, H)
+        return self._keep(y, z, steps, reads)
 
-    def backward(self, dy, dstate=None):
-        z, s, kept, skip = self._kept(dy)
-        (N, T, H), W = dy.shape, self._pack()
-        da = kept.reshape(
-            T, N, W.shape[1]
-        )  # step by step it takes the place of what was kept
-        W_T = np.array(W[: -1 if self.needs_input_grad else H].T, order="C")
-        ds = np.array(self._check_state("dstate", dstate, N))
-        dz = np.zeros((N, W_T.shape[1]), W.dtype)  # what step t sends to [h_{t-1} x_t]
-        dx, back = np.empty((N, T, W_T.shape[1] - H), W.dtype), dz[:, :H]
-        back += ds[0]
+    def backward(self, dy: Array, dstate: Array | None = None) -> Array | None:
+        z, steps, reads = self._kept(dy)
+        N, T, _ = dy.shape
+        W = self._stacked()
+        G, K, H = W.shape  # K = H + n_in + 1
+        W_T = W.swapaxes(1, 2).reshape(G * H, K)
+        W_hh_T = W_T[:, :H].copy()
+        dnow = self._check_state("dstate", dstate, N)
+        da = np.empty((T, N, G * H), W.dtype)
         for t in reversed(range(T)):
-            np.add(back, dy[:, t], out=ds[0])
-            after = ds if skip[t] is None else ds.copy()
-            past = self.step_backward(
-                _blocks(da[t], H), kept[t], *(v[t : t + 2] for v in s), *ds
-            )
-            if skip[t] is not None:  # nothing was read: the gradient passes by
-                np.copyto(da[t], 0, where=skip[t])
-                np.copyto(ds, after, where=skip[t])
-                past = np.where(skip[t], after[0], 0 if past is None else past)
-            np.dot(da[t], W_T, out=dz)
+            dnow[0] += dy[:, t]
+            dread = choose(reads[t], dnow, [0] * len(dnow))
+            blocks, past, *dc = self.step_backward(steps[t], *dread)
+            np.concatenate(blocks, axis=1, out=da[t])
+            dh = da[t] @ W_hh_T
             if past is not None:
-                back += past
-            dx[:, t] = dz[:, H:]
-        ds[0] = back
-        self.dstate = ds
-        self.grads = self._unpack(
-            z[:T].reshape(T * N, len(W)).T @ da.reshape(T * N, W.shape[1])
-        )
-        return dx if self.needs_input_grad else None
+                dh += past
+            # Where nothing was read, the gradient passes by.
+            dnow = choose(reads[t], [dh, *dc], dnow)
+        self.dstate = np.stack(dnow)
+        da = da.reshape(T * N, G * H)
+        dW = z[:T].reshape(T * N, K).T @ da
+        self.grads = self._unstacked(dW)
+        if not self.needs_input_grad:
+            return None
+        dx = da @ W_T[:, H:-1]
+        return dx.reshape(T, N, K - H - 1).swapaxes(0, 1)
 
-    def train(self, mode=True):
+    def train(self, mode: bool = True) -> Self:
         self.state = None
         return super().train(mode)
 
-    def _pack(self):
-        return np.vstack([self.params["W_hh"], self.params["W_xh"], self.params["b"]])
+    def _stacked(self) -> Array:
+        """The weights of `[h x 1]`, block by block: `(G, H + n_in + 1, H)`."""
+        W = np.vstack([self.params["W_hh"], self.params["W_xh"], self.params["b"]])
+        return np.stack(np.split(W, self.n_blocks, axis=1))
 
-    def _unpack(self, dW):
+    def _unstacked(self, dW: Array) -> dict[str, Array]:
+        """The gradients from that of the stacked weights, `(H + n_in + 1, G H)`."""
         H = len(self.params["W_hh"])
         return {"W_xh": dW[H:-1], "W_hh": dW[:H], "b": dW[-1]}
 
-    def _check_state(self, name, state, N):
-        shape, dtype = (
-            (self.states, N, len(self.params["W_hh"])),
-            self.params["W_hh"].dtype,
-        )
-        state = np.zeros(shape, dtype) if state is None else state
+    def _reads(self, mask: ArrayLike | None, N: int, T: int) -> list[Array | None]:
+        """For each step who reads, `(N, 1)`; None where all do, which is faster."""
+        if mask is None:
+            return [None] * T
+        read = np.asarray(mask) != 0
+        if read.shape != (N, T):
+            raise ValueError(f"{self} expects a mask (N, T) = {N, T}, got {read.shape}")
+        return [None if column.all() else column[:, None] for column in read.T]
+
+    def _check_input(self, x: Array) -> None:
+        D = len(self.params["W_xh"])
+        if x.ndim != 3 or x.shape[2] != D or x.shape[1] == 0:
+            raise ValueError(f"{self} expects (N, T, {D}) with T > 0, got {x.shape}")
+        check_dtype(self, x, self.params["W_xh"].dtype)
+
+    def _check_state(self, name: str, state: Array | None, N: int) -> list[Array]:
+        W_hh = self.params["W_hh"]
+        shape = (self.n_states, N, len(W_hh))
+        if state is None:
+            state = np.zeros(shape, W_hh.dtype)
         if state.shape != shape:
             raise ValueError(
                 f"{self} expects a {name} of shape {shape}, got {state.shape}"
             )
-        check_dtype(self, state, dtype)
-        return state
+        check_dtype(self, state, W_hh.dtype)
+        return list(state.copy())  # what is handed in stays as it is
 
-    def __repr__(self):
-        return f"{type(self).__name__}({len(self.params['W_xh'])} -> {len(self.params['W_hh'])})"
+    def __repr__(self) -> str:
+        n_in = len(self.params["W_xh"])
+        n_hidden = len(self.params["W_hh"])
+        return f"{type(self).__name__}({n_in} -> {n_hidden})"
 
 
-def _blocks(a, H):
-    return a.reshape(len(a), a.shape[1] // H, H).swapaxes(
-        0, 1
-    )  # (N, G H) seen as (G, N, H)
+def choose(read: Array | None, if_read: list, if_not: list) -> list:
+    """Row by row, the arrays of the first list or those of the second."""
+    if read is None:
+        return if_read
+    pairs = zip(if_read, if_not, strict=True)
+    return [np.where(read, one, other) for one, other in pairs]
 
 
 class RNN(Recurrent):
     """The plain recurrent network: `h_t = tanh(x_t W_xh + h_{t-1} W_hh + b)`.
 
-    Backwards, `da = dh_t (1 - h_t^2)`; the product then sends on `dx_t = da W_xh^T` and
-    `dh_{t-1} = da W_hh^T`.
+    Backwards, `da = dh_t (1 - h_t^2)`; the product then sends back `dx_t = da W_xh^T`
+    and `dh_{t-1} = da W_hh^T`. Shapes, mask and state as in `Recurrent`.
 
     Derived in notebooks/02_rnn.ipynb, section *Backpropagation through time* (Elman,
     1990).
+
+    >>> layer = RNN(4, 5, rng=np.random.default_rng(0))
+    >>> x = np.zeros((3, 6, 4), np.float32)  # 3 sequences of 6 steps, 4 numbers each
+    >>> layer.forward(x).shape
+    (3, 6, 5)
+    >>> layer.state.shape  # h at the end; it may be passed to the next forward
+    (1, 3, 5)
     """
 
-    def step(self, a, kept, h):
-        h[1] = np.tanh(a[0], out=kept[0])
+    def step(self, a: Array, h: Array) -> Sequence[Any]:
+        h = np.tanh(a[0])
+        return h, h
 
-    def step_backward(self, da, kept, h, dh):
-        np.multiply(dh, 1 - kept[0] * kept[0], out=da[0])
+    def step_backward(self, h: Array, dh: Array) -> Sequence[Any]:
+        da = dh * (1 - h**2)
+        return [da], None
 
 
 class LSTM(Recurrent):
-    """Long short-term memory: a cell `c` that is only scaled and added to, and three
-    gates.
+    """Long short-term memory: a cell `c` that is only scaled and added to, and gates.
 
-    Squash the blocks `[i f g o]` by sigmoid, sigmoid, tanh, sigmoid; then `c_t = f
-    c_{t-1} + i g` and `h_t = o tanh(c_t)`. Backwards, `dc = dc_t + dh_t o (1 -
-    tanh(c_t)^2)`, and `di = dc g`, `df = dc c_{t-1}`, `dg = dc i`, `do = dh_t
-    tanh(c_t)`, each times its slope, make `da`; the cell hands on `dc_{t-1} = dc f`.
-    The forget gate's bias starts at `forget_bias`: at 1 the cell remembers at first.
+    The blocks `[a_i a_f a_g a_o]` become `i, f, o = sigmoid(a_i, a_f, a_o)` and
+    `g = tanh(a_g)`; then `c_t = f c_{t-1} + i g` and `h_t = o tanh(c_t)`. Backwards,
+    `dc_t` gets what comes through `h_t`, `dh_t o (1 - tanh(c_t)^2)`. Each factor gets
+    `dc_t`, or `dh_t`, times its partner and its slope, and `dc_{t-1} = dc_t f`.
+
+    The forget gate's bias starts at `forget_bias`: at 1 the cell mostly remembers.
+    Shapes, mask and state as in `Recurrent`.
 
     Derived in notebooks/02_rnn.ipynb, section *The LSTM and the GRU* (Hochreiter and
     Schmidhuber, 1997; `f` and its bias by Gers, Schmidhuber and Cummins, 2000).
+
+    >>> layer = LSTM(4, 5, rng=np.random.default_rng(0))
+    >>> x = np.zeros((3, 6, 4), np.float32)
+    >>> mask = np.arange(6) < [[6], [2], [4]]  # texts of 6, 2 and 4 words
+    >>> h = layer.forward(x, mask)
+    >>> h.shape, layer.state.shape  # the state is h and c
+    ((3, 6, 5), (2, 3, 5))
     """
 
-    gates, states, sigmoids = 4, 2, [0, 1, 3]
+    n_blocks = 4
+    n_states = 2
 
     def __init__(
-        self, n_in, n_hidden, *, rng, init=orthogonal, forget_bias=1.0, dtype=np.float32
-    ):
+        self,
+        n_in: int,
+        n_hidden: int,
+        *,
+        rng: Generator,
+        init: Callable[..., Array] = orthogonal,
+        forget_bias: float = 1.0,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         super().__init__(n_in, n_hidden, rng=rng, init=init, dtype=dtype)
         self.params["b"][n_hidden : 2 * n_hidden] = forget_bias
 
-    def step(self, a, kept, h, c):
-        np.tanh(a, out=kept)
-        i, f, g, o = kept
-        for gates in (kept[:2], o):
-            gates *= 0.5
-            gates += 0.5
-        np.multiply(f, c[0], out=c[1])
-        c[1] += i * g
-        np.multiply(o, np.tanh(c[1]), out=h[1])
+    def step(self, a: Array, h: Array, c: Array) -> Sequence[Any]:
+        a_i, a_f, a_g, a_o = a
+        i = sigmoid(a_i)
+        f = sigmoid(a_f)
+        g = np.tanh(a_g)
+        o = sigmoid(a_o)
+        c_new = f * c + i * g
+        tanh_c = np.tanh(c_new)
+        return o * tanh_c, c_new, (i, f, g, o, c, tanh_c)
 
-    def step_backward(self, da, kept, h, c, dh, dc):
-        i, f, g, o = kept
-        tanh_c = np.tanh(c[1])
-        dc += dh * o * (1 - tanh_c * tanh_c)
-        slope = 1 - kept
-        slope *= kept
-        slope[2] = 1 - g * g
-        for block, d in zip(
-            slope, (dc * g, dc * c[0], dc * i, dh * tanh_c), strict=True
-        ):
-            block *= d
-        dc *= f
-        da[:] = slope  # where i, f, g and o were
+    def step_backward(self, kept: Any, dh: Array, dc: Array) -> Sequence[Any]:
+        i, f, g, o, c, tanh_c = kept
+        dc = dc + dh * o * (1 - tanh_c**2)
+        da_i = dc * g * i * (1 - i)
+        da_f = dc * c * f * (1 - f)
+        da_g = dc * i * (1 - g**2)
+        da_o = dh * tanh_c * o * (1 - o)
+        return [da_i, da_f, da_g, da_o], None, dc * f
 
 
 class GRU(Recurrent):
-    """The gated recurrent unit: `z` blends the old state with a new one, `r` gates what
-    it sees.
+    """The gated recurrent unit: `z` blends the old state with a new one.
 
-    With `[r z n]` the blocks of `x_t W_xh + b` and of `h_{t-1} W_hh`, and a second bias
-    `b_hn`, `(H,)`: `r = sigmoid(x_r + h_r)`, `z = sigmoid(x_z + h_z)`, `q = h_n +
-    b_hn`, `n = tanh(x_n + r q)` and `h_t = (1 - z) n + z h_{t-1}`. Backwards, each
-    times its slope, `dn = dh_t (1 - z)`, `dz = dh_t (h_{t-1} - n)`, `dr = dn q`;
-    besides, `dq = dn r`, and `dh_t z` passes beside the product. For `x_n` and `q` to
-    stay apart it has four blocks, `[r z n q]`.
+    With `[x_r x_z x_n] = x_t W_xh + b`, `[h_r h_z h_n] = h_{t-1} W_hh` and a second
+    bias `b_hn`, `(H,)`: `r = sigmoid(x_r + h_r)`, `z = sigmoid(x_z + h_z)`,
+    `q = h_n + b_hn`, `n = tanh(x_n + r q)` and `h_t = (1 - z) n + z h_{t-1}`.
+    Backwards, each factor gets `dh_t` times its partner and its slope; `dh_t z` goes
+    past the product. Shapes, mask and state as in `Recurrent`.
 
     Derived in notebooks/02_rnn.ipynb, section *The LSTM and the GRU* (Cho et al., 2014;
     `r` after the product as in PyTorch).
     """
 
-    gates, sigmoids = 3, [0, 1]
+    n_blocks = 3
 
-    def __init__(self, n_in, n_hidden, *, rng, init=orthogonal, dtype=np.float32):
+    def __init__(
+        self,
+        n_in: int,
+        n_hidden: int,
+        *,
+        rng: Generator,
+        init: Callable[..., Array] = orthogonal,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         super().__init__(n_in, n_hidden, rng=rng, init=init, dtype=dtype)
         self.params["b_hn"] = np.zeros(n_hidden, dtype)
 
-    def step(self, a, kept, h):
-        r, z, n, q = kept
-        np.tanh(a[:2], out=kept[:2])
-        kept[:2] *= 0.5
-        kept[:2] += 0.5
-        q[:] = a[3]
-        np.tanh(a[2] + r * q, out=n)
-        np.add(n, z * (h[0] - n), out=h[1])
+    def step(self, a: Array, h: Array) -> Sequence[Any]:
+        a_r, a_z, x_n, q = a
+        r = sigmoid(a_r)
+        z = sigmoid(a_z)
+        n = np.tanh(x_n + r * q)
+        return (1 - z) * n + z * h, (r, z, n, q, h)
 
-    def step_backward(self, da, kept, h, dh):
-        r, z, n, q = kept
-        past = dh * z
-        dn = (dh - past) * (1 - n * n)
-        da[:] = dn * q * r * (1 - r), past * (1 - z) * (h[0] - n), dn, dn * r
-        return past
+    def step_backward(self, kept: Any, dh: Array) -> Sequence[Any]:
+        r, z, n, q, h = kept
+        da_n = dh * (1 - z) * (1 - n**2)
+        da_z = dh * (h - n) * z * (1 - z)
+        da_r = da_n * q * r * (1 - r)
+        dq = da_n * r
+        return [da_r, da_z, da_n, dq], dh * z
 
-    def _pack(self):
-        W_xh, W_hh, b, b_hn = (
-            self.params[name] for name in ("W_xh", "W_hh", "b", "b_hn")
-        )
-        H, zero = len(W_hh), np.zeros((len(W_hh) + len(W_xh), len(W_hh)), W_hh.dtype)
-        return np.block(
-            [
-                [W_hh[:, : 2 * H], zero[:H], W_hh[:, 2 * H :]],
-                [W_xh, zero[H:]],
-                [b, b_hn],
-            ]
-        )
+    # `r` comes between x_n and h_n, so one sum of both will not do. The third block is
+    # taken apart: x_n, with no weights for h, and q, with none for x.
 
-    def _unpack(self, dW):
-        H = len(self.params["W_hh"])
-        return {
-            "W_xh": dW[H:-1, : 3 * H],
-            "W_hh": np.delete(dW[:H], np.s_[2 * H : 3 * H], axis=1),
-            "b": dW[-1, : 3 * H],
-            "b_hn": dW[-1, 3 * H :],
-        }
+    def _stacked(self) -> Array:
+        r, z, n = super()._stacked()
+        H = n.shape[1]
+        q = np.zeros_like(n)
+        q[:H] = n[:H]
+        q[-1] = self.params["b_hn"]
+        n[:H] = 0
+        return np.stack([r, z, n, q])
+
+    def _unstacked(self, dW: Array) -> dict[str, Array]:
+        dr, dz, dn, dq = np.split(dW, 4, axis=1)
+        H = dq.shape[1]
+        dn[:H] = dq[:H]
+        grads = super()._unstacked(np.hstack([dr, dz, dn]))
+        return grads | {"b_hn": dq[-1]}
 
 
-def reader(n, embedding, hidden, n_out, cell, *, rng, dtype, **options):
-    """Embedding, recurrent layer and Linear, which every network that reads is made of.
-
-    `cell` is a name, or a class of your own with `forward(x, mask, state)`; `options`
-    are those of the Embedding.
-    """
-    cell = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}.get(cell, cell)
-    require(callable(cell), f"expected the cell 'RNN', 'LSTM' or 'GRU', got {cell!r}")
-    return (
-        Embedding(n, embedding, rng=rng, dtype=dtype, **options),
-        cell(embedding, hidden, rng=rng, dtype=dtype),
-        Linear(hidden, n_out, rng=rng, dtype=dtype),
-    )
+def make_cell(cell: str | type[Layer], n_in: int, n_hidden: int, **options: Any) -> Any:
+    """A recurrent layer by its name, or of a class of your own."""
+    known = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}
+    kind: Any = known.get(cell, cell) if isinstance(cell, str) else cell
+    require(callable(kind), f"expected the cell 'RNN', 'LSTM' or 'GRU', got {cell!r}")
+    return kind(n_in, n_hidden, **options)
 
 
 class TextClassifier(Layer):
-    """Scores for a text: embed each word, read them in order, pool the states, weigh
-    them.
+    """Scores for a text: embed each word, read them in order, pool the states, weigh.
 
     Shapes: ids `(N, T)`, 0 being padding, in; scores `(N, classes)` out, for
     `CrossEntropyLoss`. `pooling="mean"` averages the states over the words, `"last"`
     takes the one after the last word. A text without a word gets the scores of a state
-    of zeros.
+    of zeros. `cell` is a name, or a class of your own with `forward(x, mask)`.
 
-    Raises as Embedding and Recurrent do, and ValueError for an unknown cell or pooling.
+    Raises as `Embedding` and `Recurrent`, and ValueError for an unknown cell or
+    pooling.
 
     Derived in notebooks/02_rnn.ipynb, section *A text classifier*.
+
+    >>> model = TextClassifier(1000, 2, cell="GRU", rng=np.random.default_rng(0))
+    >>> model.forward(np.array([[5, 9, 2], [7, 0, 0]])).shape
+    (2, 2)
+    >>> list(model.parameters())[:3]
+    ['embedding.W', 'cell.W_xh', 'cell.W_hh']
     """
 
     def __init__(
         self,
-        vocabulary_size,
-        classes,
+        vocabulary_size: int,
+        classes: int,
         *,
-        embedding=32,
-        hidden=64,
-        cell="LSTM",
-        pooling="mean",
-        rng,
-        dtype=np.float32,
-    ):
+        embedding: int = 32,
+        hidden: int = 64,
+        cell: str | type[Layer] = "LSTM",
+        pooling: str = "mean",
+        rng: Generator,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         require(
             pooling in ("mean", "last"),
             f"TextClassifier expects pooling 'mean' or 'last', got {pooling!r}",
         )
         self.pooling = pooling
         # Small vectors, by the scale: a rare word weighs little until it is learned.
-        self.embedding, self.cell, self.linear = reader(
-            vocabulary_size,
-            embedding,
-            hidden,
-            classes,
-            cell,
-            rng=rng,
-            dtype=dtype,
-            padding=PADDING,
-            scale=0.1,
+        self.embedding = Embedding(
+            vocabulary_size, embedding, rng=rng, padding=PADDING, scale=0.1, dtype=dtype
         )
+        self.cell = make_cell(cell, embedding, hidden, rng=rng, dtype=dtype)
+        self.linear = Linear(hidden, classes, rng=rng, dtype=dtype)
 
-    def forward(self, ids):
+    def forward(self, ids: Array) -> Array:
         if ids.ndim != 2 or ids.shape[1] == 0:
             raise ValueError(
                 f"TextClassifier expects ids (N, T) with T > 0, got {ids.shape}: "
                 "use pad, which gives an empty text one step"
             )
+        ids = without_empty_end(ids)
         mask = ids != PADDING
-        T = (
-            ids.shape[1] - mask.any(axis=0)[::-1].argmax()
-        )  # nothing but padding comes after
-        mask = mask[:, :T]
-        h = self.cell.forward(self.embedding.forward(ids[:, :T]), mask)
-        weights = mask / np.maximum(mask.sum(axis=1, keepdims=True), 1)
-        if self.pooling == "last":
-            weights[:] = (
-                np.arange(T) == T - 1
-            )  # where the mask has carried the last state
-        weights = weights[:, None].astype(h.dtype)  # (N, 1, T)
-        return self._keep(self.linear.forward((weights @ h)[:, 0]), weights)
+        h = self.cell.forward(self.embedding.forward(ids), mask)  # (N, T, H)
+        shares = self._shares(mask).astype(h.dtype)[:, None]  # (N, 1, T)
+        pooled = (shares @ h)[:, 0]
+        return self._keep(self.linear.forward(pooled), shares)
 
-    def backward(self, dy):
-        weights = self._kept(dy)
-        dh = weights.swapaxes(1, 2) * self.linear.backward(dy)[:, None]
+    def backward(self, dy: Array) -> None:
+        shares = self._kept(dy)
+        dpooled: Any = self.linear.backward(dy)
+        dh = shares.swapaxes(1, 2) * dpooled[:, None]
         self.embedding.backward(self.cell.backward(dh))
 
+    def _shares(self, mask: Array) -> Array:
+        """How much each state counts, `(N, T)`."""
+        if self.pooling == "mean":
+            return mask / np.maximum(mask.sum(axis=1, keepdims=True), 1)
+        shares = np.zeros(mask.shape)
+        shares[:, -1] = 1  # the mask has carried the state after the last word there
+        return shares
 
-def predict_proba(model, sequences, *, batch_size=512):
+
+def without_empty_end(ids: Array) -> Array:
+    """Cut off the last columns where they are padding in every row."""
+    used = np.flatnonzero((ids != PADDING).any(axis=0))
+    return ids[:, : used[-1] + 1] if used.size else ids[:, :1]
+
+
+def predict_proba(
+    model: Layer, sequences: Sequence[Sequence[int]], *, batch_size: int = 512
+) -> Array:
     """A text classifier's probabilities for many lists of ids, `(N, classes)`.
 
-    Lists of like length are padded and predicted together, so that short ones take few
-    steps. Raises ValueError when there is no list.
+    Lists of similar length are padded and predicted together, so that short ones take
+    few steps. Raises ValueError if there is no list.
 
     Derived in notebooks/02_rnn.ipynb, section *Explain*.
     """
     require(len(sequences), "predict_proba expects at least one list of ids")
     order = np.argsort([len(ids) for ids in sequences], kind="stable")
-    parts = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
-    scores = [
-        predict(model, pad([sequences[i] for i in part]), batch_size=batch_size)
-        for part in parts
-    ]
-    return softmax(np.concatenate(scores))[np.argsort(order)]
+    scores = []
+    for start in range(0, len(order), batch_size):
+        part = order[start : start + batch_size]
+        ids = pad([sequences[i] for i in part])
+        scores.append(predict(model, ids, batch_size=batch_size))
+    place = np.argsort(order)
+    return softmax(np.concatenate(scores))[place]
 
 
 class CharacterModel(Sequential):
-    """Scores for what comes next after each character: Embedding, a recurrent layer,
-    Linear.
+    """Scores for what comes next after each character: a network of three layers.
 
-    Shapes: ids `(N, T)` in, scores `(N, T, characters)` out, for `CrossEntropyLoss`
-    with the next characters `(N, T)`. `forward(ids, state)` starts from a state;
-    `.state` is the one at the end.
+    Embedding, recurrent layer, Linear. Shapes: ids `(N, T)` in, scores
+    `(N, T, characters)` out, for `CrossEntropyLoss` with the next characters `(N, T)`.
+    `forward(ids, state)` starts from a state; `.state` is the one at the end.
 
     Derived in notebooks/02_rnn.ipynb, section *A character model*.
+
+    >>> model = CharacterModel(27, cell="RNN", rng=np.random.default_rng(0))
+    >>> model.forward(np.array([[20, 8, 5]])).shape
+    (1, 3, 27)
     """
 
     def __init__(
         self,
-        characters=27,
+        characters: int = 27,
         *,
-        embedding=32,
-        hidden=128,
-        cell="LSTM",
-        rng,
-        dtype=np.float32,
-    ):
+        embedding: int = 32,
+        hidden: int = 128,
+        cell: str | type[Layer] = "LSTM",
+        rng: Generator,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         super().__init__(
-            *reader(
-                characters, embedding, hidden, characters, cell, rng=rng, dtype=dtype
-            )
+            Embedding(characters, embedding, rng=rng, dtype=dtype),
+            make_cell(cell, embedding, hidden, rng=rng, dtype=dtype),
+            Linear(hidden, characters, rng=rng, dtype=dtype),
         )
 
     @property
-    def state(self):
+    def state(self) -> Array | None:
         """Where the recurrent layer stands after the last `forward`."""
-        return self.layers[1].state
+        cell: Any = self.layers[1]
+        return cell.state
 
-    def forward(self, ids, state=None):
-        embed, cell, out = self.layers
-        return out.forward(cell.forward(embed.forward(ids), None, state))
+    def forward(self, ids: Array, state: Array | None = None) -> Array:
+        embedding, linear = self.layers[0], self.layers[2]
+        cell: Any = self.layers[1]
+        h = cell.forward(embedding.forward(ids), None, state)
+        return linear.forward(h)
 
 
 def fit_tbptt(
-    model, loss, optimizer, ids, *, batch_size, seq_len, validation=None, **options
-):
-    """Train on one long text `(L,)` by truncated backpropagation through time; returns
-    History.
+    model: Layer,
+    loss: Loss,
+    optimizer: Optimizer,
+    ids: Array,
+    *,
+    batch_size: int,
+    seq_len: int,
+    validation: Array | None = None,
+    **options: Any,
+) -> History:
+    """Train on one long text by truncated backpropagation through time.
 
-    The text is read in `batch_size` rows side by side, `seq_len` characters at a time
+    `ids (L,)` is read in `batch_size` rows side by side, `seq_len` characters at a time
     (`windows`): the state is carried from each batch to the next, the gradient stops at
     its beginning. `validation` is a text too, read in pieces four times as long, each
     from an empty memory. `options` are those of `fit`: `epochs`, `clip_norm`,
-    `callbacks`, `progress` and the like.
+    `callbacks`, `progress` and so on. Returns the History.
 
-    Raises TypeError when no layer of the model can carry a state.
+    Raises TypeError if no layer of the model can carry a state, ValueError if a text is
+    too short.
 
     Derived in notebooks/02_rnn.ipynb, section *A character model* (Williams and Peng,
     1990).
@@ -514,39 +591,33 @@ def fit_tbptt(
         raise TypeError(
             f"fit_tbptt finds no Recurrent layer in {model} to carry the state"
         )
+    train = windows(ids, batch_size, seq_len)
     if validation is not None:
-        validation = windows(validation, 1, 4 * seq_len)
+        options["validation"] = windows(validation, 1, 4 * seq_len)
     try:
         for cell in cells:
             cell.stateful = True
+        # In the order of the text: rng=None does not shuffle.
         return fit(
-            model,
-            loss,
-            optimizer,
-            windows(ids, batch_size, seq_len),
-            batch_size=batch_size,
-            rng=None,
-            validation=validation,
-            **options,
+            model, loss, optimizer, train, batch_size=batch_size, rng=None, **options
         )
     finally:
         for cell in cells:
             cell.stateful = False
 
 
-def sample(scores, temperature, rng):
-    """Draw one class from `softmax(scores / temperature)`, scores being `(C,)`.
+def sample(scores: Array, temperature: float, rng: Generator) -> int:
+    """Draw one class from `softmax(scores / temperature)`, with scores `(C,)`.
 
-    A low temperature prefers the likely classes; 0 always takes the likeliest. Raises
-    ValueError for a negative temperature, and for scores of another shape or with NaN.
+    A low temperature prefers the likely classes; 0 always takes the likeliest.
+
+    Raises ValueError if the temperature is negative, if `scores` has the wrong shape,
+    or for NaN or infinity in it.
 
     Derived in notebooks/02_rnn.ipynb, section *A character model*.
     """
-    if (
-        temperature < 0
-        or scores.ndim != 1
-        or not (scores.size and scores.max() < np.inf)
-    ):
+    good = scores.ndim == 1 and scores.size > 0 and scores.max() < np.inf
+    if temperature < 0 or not good:
         raise ValueError(
             f"sample expects scores (C,) without NaN, got shape {scores.shape}, "
             f"and a temperature of 0 or more, got {temperature}"
@@ -557,21 +628,30 @@ def sample(scores, temperature, rng):
     return int(rng.choice(len(p), p=p))
 
 
-def generate(model, prompt, n, temperature=1.0, *, rng):
-    """Let a CharacterModel go on after the ids `prompt (T,)`: `n` new ids, drawn one by
-    one.
+def generate(
+    model: CharacterModel,
+    prompt: ArrayLike,
+    n: int,
+    temperature: float = 1.0,
+    *,
+    rng: Generator,
+) -> Array:
+    """Let a CharacterModel continue the ids `prompt (T,)`: `n` new ids, one by one.
 
     The state is carried along, so that each new character costs one step.
     Raises ValueError for an empty prompt.
 
     Derived in notebooks/02_rnn.ipynb, section *A character model*.
     """
-    ids, state, drawn = np.atleast_2d(prompt), None, []
+    ids = np.atleast_2d(prompt)
     require(ids.size, "generate expects a prompt of at least one character")
+    drawn: list[int] = []
+    state = None
     mode = model.training
     model.eval()
     for _ in range(n):
-        scores, state = model.forward(ids, state), model.state
+        scores = model.forward(ids, state)
+        state = model.state
         drawn.append(sample(scores[0, -1], temperature, rng))
         ids = np.array([drawn[-1:]])
     model.train(mode)

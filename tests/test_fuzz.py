@@ -447,7 +447,7 @@ for cell in (s.RNN, s.LSTM, s.GRU):
         } | layer.grads
 
     def cell_arrays(rng, cell=cell):
-        states = (cell.states, 2, 3)
+        states = (cell.n_states, 2, 3)
         return [
             rng.standard_normal((2, 5, 4)),
             rng.random((2, 5)) < 0.6,
