@@ -74,7 +74,8 @@ SIZES = tuple(f"0 {how}" for how in SHAPES)  # whatever its shape
 LONGER = ("0 longer 1", "0 longer 2", "0 longer 3")
 POOLED = (*LONGER, "0 nan")  # where no window looks
 PLAIN = (*LONGER, "0 empty -1", "0 scalar")
-# A layer that is not here may take any shape, as long as it says clearly what it refuses.
+ANY_TARGET = ("1 -1", "1 1000000")
+# What is not here may take any shape, as long as it says clearly what it refuses.
 FREE = {
     **dict.fromkeys(
         (
@@ -91,7 +92,7 @@ FREE = {
     s.Linear: LONGER[:2],
     s.Conv2d: POOLED[1:],
     s.BatchNorm: (*LONGER[1:], "0 empty -1"),
-    s.MSELoss: ("1 -1", "1 1000000"),
+    s.MSELoss: ANY_TARGET,
     s.BCEWithLogitsLoss: (),
     s.CrossEntropyLoss: LONGER[:2],  # one more class
 }
@@ -154,7 +155,7 @@ for kind, group in (examples.LOSSES | examples.PENALTIES).items():
             f"{kind.__name__} {i}",
             loss_of(example),
             lambda rng, example=example: example.inputs(rng),
-            free=FREE.get(kind, SIZES),
+            free=FREE.get(kind, (*SIZES, *ANY_TARGET)),
         )
 
 
