@@ -87,6 +87,7 @@ from .convolution import (
     GlobalAvgPool2d,
     local_probabilities,
 )
+from .squeezenet import Fire, squeezenet, squeezenet_probabilities
 from .explanation import Surrogate, Explanation
 from .lime import (
     sample_masks,
