@@ -1,67 +1,101 @@
-"""Can you believe an explanation? Four ways to find out, none of which looks inside the
-model.
+"""Can you believe an explanation? Four ways to find out, without a look at the model.
 
 Take away what it calls important (`deletion_insertion`), draw again (`stability`),
 plant the truth and look for it (`recovery`), and break the model
 (`randomised_weights`): an explanation that stays the same did not explain it.
 """
 
-from collections import namedtuple
+from collections.abc import Callable, Iterable, Iterator
 from itertools import combinations
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ._support import require
+from .explanation import Explanation
 from .lime import predict_perturbed
 
 
-class Curves(
-    namedtuple(
-        "Curves", "deletion insertion random deletion_area insertion_area random_area"
-    )
-):
+class Curves(NamedTuple):
     """Probability of the label after 0..d features: `deletion`, `insertion` `(d + 1,)`.
 
     `random` `(orders, d + 1)` are deletions in random order; insertion's are these
-    reversed. The areas lie in [0, 1]: the heights averaged over the way, `random_area`
-    over the orders too.
+    reversed. An area is the mean height of its curve, in [0, 1]; `random_area` is the
+    mean over the orders.
     """
+
+    deletion: np.ndarray
+    insertion: np.ndarray
+    random: np.ndarray
+    deletion_area: float
+    insertion_area: float
+    random_area: float
 
 
 def deletion_insertion(
-    explanation, predict, *, label=None, orders=20, seed=0, batch_size=256
-):
-    """Switch features off, heaviest evidence for the label first: how soon does the
-    model give in?
+    explanation: Explanation,
+    predict: Callable[[Any], Any],
+    *,
+    label: Any = None,
+    orders: int = 20,
+    seed: int = 0,
+    batch_size: int = 256,
+) -> Curves:
+    """How soon does the model give in when the features go, heaviest evidence first?
 
-    Deletion starts from the whole input, insertion from nothing. Good evidence has a
-    deletion area below, and an insertion area above, that of random orders.
+    Deletion starts from the whole input and switches off the feature with the most
+    evidence for the label, then the next. Insertion starts from nothing and switches
+    them on in the same order. Good evidence has a deletion area below, and an insertion
+    area above, that of `orders` random orders.
+
+    Raises ValueError for fewer than one random order and an unknown label.
 
     Derived in notebooks/04_lime.ipynb, section *How good is an explanation?* (Petsiuk,
     Das, Saenko, 2018).
+
+    >>> from scratchml import explain_text
+    >>> def predict(texts):
+    ...     p = np.array([0.9 if "good" in text else 0.2 for text in texts])
+    ...     return np.column_stack([1 - p, p])
+    >>> told = explain_text(predict, "a good film", labels=1, progress=False)
+    >>> curves = deletion_insertion(told, predict)
+    >>> curves.deletion, curves.insertion
+    (array([0.9, 0.2, 0.2, 0.2]), array([0.2, 0.9, 0.9, 0.9]))
     """
-    c, original = explanation.label(label), explanation.masks[:1]
-    d = original.shape[1]
+    require(
+        orders >= 1, f"deletion_insertion expects orders of at least 1, got {orders}"
+    )
+    c = explanation.label(label)
+    original = explanation.masks[0]
+    d = len(original)
     rng = np.random.default_rng(seed)
-    best = np.argsort(-explanation.coef[:, c] * original[0], kind="stable")
-    order = np.stack([best, best[::-1], *(rng.permutation(d) for _ in range(orders))])
-    place = order.argsort(axis=1)  # the step at which each feature goes
-    keep = place[:, None, :] >= np.arange(d + 1)[:, None]
+    heaviest = np.argsort(-explanation.coef[:, c] * original, kind="stable")
+    lightest = heaviest[::-1]
+    order = np.stack([heaviest, lightest, *(rng.permutation(d) for _ in range(orders))])
+    step = order.argsort(axis=1)  # at which each feature goes, (2 + orders, d)
+    on = step[:, None, :] >= np.arange(d + 1)[:, None]  # (2 + orders, d + 1, d)
     answers = predict_perturbed(
         predict,
         explanation.perturb,
-        keep.reshape(-1, d) * original,
+        on.reshape(-1, d) * original,
+        mode=explanation.mode,
         batch_size=batch_size,
     )
-    curves = np.concatenate([P[:, c] for P in answers]).reshape(-1, d + 1)
-    curves[1] = curves[1, ::-1]  # the lightest deleted first, read backwards
+    curves = np.concatenate([Y[:, c] for Y in answers]).reshape(-1, d + 1)
+    deletion = curves[0]
+    insertion = curves[1, ::-1]  # the lightest deleted first, read backwards
     areas = np.trapezoid(curves, dx=1 / d)
     return Curves(
-        curves[0], curves[1], curves[2:], areas[0], areas[1], areas[2:].mean()
+        deletion,
+        insertion,
+        random=curves[2:],
+        deletion_area=float(areas[0]),
+        insertion_area=float(areas[1]),
+        random_area=float(areas[2:].mean()),
     )
 
 
-class Similarity(namedtuple("Similarity", "jaccard rank_correlation weights")):
+class Similarity(NamedTuple):
     """How alike explanations are, 1 being the same: means of pairwise comparisons.
 
     `jaccard`: shared part of the `k` heaviest features; `rank_correlation`: Spearman's,
@@ -69,21 +103,51 @@ class Similarity(namedtuple("Similarity", "jaccard rank_correlation weights")):
     compared.
     """
 
+    jaccard: float
+    rank_correlation: float
+    weights: np.ndarray
 
-def stability(explain, *, seeds=range(10), k=5, label=None):
+
+def stability(
+    explain: Callable[[int], Explanation],
+    *,
+    seeds: Iterable[int] = range(10),
+    k: int = 5,
+    label: Any = None,
+) -> Similarity:
     """Does another seed tell the same story? `explain(seed)` returns an explanation.
 
     Compares all pairs. Raises ValueError for fewer than two seeds.
 
     Derived in notebooks/04_lime.ipynb, section *Does it work?*.
+
+    >>> from scratchml import explain_text
+    >>> def predict(texts):
+    ...     p = np.array([0.9 if "good" in text else 0.2 for text in texts])
+    ...     return np.column_stack([1 - p, p])
+    >>> def explain(seed):
+    ...     return explain_text(predict, "a good film", seed=seed, progress=False)
+    >>> stability(explain, seeds=range(4), k=1).jaccard
+    1.0
     """
     explanations = [explain(seed) for seed in seeds]
+    require(
+        len(explanations) >= 2,
+        f"stability expects at least two seeds, got {len(explanations)}",
+    )
     c = explanations[0].label(label)
-    weights = np.stack([e.coef[:, c] for e in explanations])
-    return _similarity(list(combinations(weights, 2)), k, weights)
+    weights = np.stack([told.coef[:, c] for told in explanations])
+    return _similarity(combinations(weights, 2), k, weights)
 
 
-def randomised_weights(explain, predict, randomised, *, k=5, label=None):
+def randomised_weights(
+    explain: Callable[[Any], Explanation],
+    predict: Any,
+    randomised: Iterable,
+    *,
+    k: int = 5,
+    label: Any = None,
+) -> Similarity:
     """Does the explanation change when the model is broken? It must.
 
     `explain(predict)` returns an explanation; `randomised` yields the `predict` of
@@ -97,15 +161,21 @@ def randomised_weights(explain, predict, randomised, *, k=5, label=None):
     """
     trained = explain(predict)
     c = trained.label(label)
-    weights = np.stack(
-        [trained.coef[:, c], *(explain(p).coef[:, c] for p in randomised)]
-    )
-    return _similarity([(weights[0], w) for w in weights[1:]], k, weights)
+    true = trained.coef[:, c]
+    others = [explain(broken).coef[:, c] for broken in randomised]
+    require(others, "randomised_weights expects at least one broken model, got none")
+    pairs = [(true, other) for other in others]
+    return _similarity(pairs, k, np.stack([true, *others]))
 
 
-def shuffled_weights(predict, parameters, *, rng, repeats=5):
-    """Yield `predict` `repeats` times, the numbers in each array of `parameters` newly
-    shuffled.
+def shuffled_weights(
+    predict: Any,
+    parameters: dict[str, np.ndarray],
+    *,
+    rng: np.random.Generator,
+    repeats: int = 5,
+) -> Iterator[Any]:
+    """Yield `predict` `repeats` times, each array of `parameters` shuffled anew.
 
     `parameters` is a dict such as `model.parameters()`, changed in place and restored
     at the end, also when you stop early.
@@ -124,16 +194,18 @@ def shuffled_weights(predict, parameters, *, rng, repeats=5):
 
 
 def _similarity(pairs, k, weights):
-    require(
-        pairs,
-        "stability expects at least two seeds, randomised_weights at least one model",
-    )
-    heaviest = [
-        [set(np.argsort(-np.abs(w), kind="stable")[:k]) for w in pair] for pair in pairs
-    ]
-    jaccard = [len(a & b) / len(a | b) for a, b in heaviest]
-    correlation = [np.corrcoef(_ranks(a), _ranks(b))[0, 1] for a, b in pairs]
+    jaccard = []
+    correlation = []
+    for a, b in pairs:
+        both = _heaviest(a, k) & _heaviest(b, k)
+        either = _heaviest(a, k) | _heaviest(b, k)
+        jaccard.append(len(both) / len(either))
+        correlation.append(np.corrcoef(_ranks(a), _ranks(b))[0, 1])
     return Similarity(float(np.mean(jaccard)), float(np.mean(correlation)), weights)
+
+
+def _heaviest(weights, k):
+    return set(np.argsort(-np.abs(weights), kind="stable")[:k].tolist())
 
 
 def _ranks(values):
@@ -142,19 +214,38 @@ def _ranks(values):
     return (count.cumsum() - (count - 1) / 2)[place]
 
 
-class Recovery(namedtuple("Recovery", "precision recall found")):
-    """Of the features named: how many are `planted` (precision); of the planted: how
-    many named.
+class Recovery(NamedTuple):
+    """Precision: the share of named features that are `planted`; recall: the reverse.
+
+    `found` are the planted features among those named, the heaviest first.
     """
 
+    precision: float
+    recall: float
+    found: list
 
-def recovery(explanation, planted, *, k=None, label=None):
-    """Does the explanation name the features that you planted among its `k` heaviest?
+
+def recovery(
+    explanation: Explanation,
+    planted: Iterable,
+    *,
+    k: int | None = None,
+    label: Any = None,
+) -> Recovery:
+    """Does the explanation name what you planted among its `k` heaviest features?
 
     `planted` are names, as in `explanation.names`; `k` defaults to their number. Raises
     ValueError when nothing is planted or a name is unknown.
 
     Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
+
+    >>> from scratchml import explain_text
+    >>> def predict(texts):
+    ...     p = np.array([0.9 if "good" in text else 0.2 for text in texts])
+    ...     return np.column_stack([1 - p, p])
+    >>> told = explain_text(predict, "a good film", progress=False)
+    >>> recovery(told, ["good"])
+    Recovery(precision=1.0, recall=1.0, found=['good'])
     """
     planted = set(planted)
     require(
@@ -162,6 +253,7 @@ def recovery(explanation, planted, *, k=None, label=None):
         "recovery expects planted names out of "
         f"{explanation.names[:10]}..., got {planted or 'none'}",
     )
-    named = [e.name for e in explanation.top(label, k or len(planted))]
+    k = len(planted) if k is None else k
+    named = [e.name for e in explanation.top(label, k)]
     found = [name for name in named if name in planted]
     return Recovery(len(found) / max(len(named), 1), len(found) / len(planted), found)

@@ -3,8 +3,10 @@ input.
 """
 
 import dataclasses
+import inspect
 import itertools
 import math
+import pickle
 import re
 import tracemalloc
 import warnings
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from scratchml import lime
-from scratchml.faithfulness import recovery
+from scratchml.faithfulness import deletion_insertion, recovery
 from scratchml.lime import (
     blend,
     explain_image,
@@ -41,6 +43,10 @@ def two(p):
 
 def sigmoid(s):
     return 1 / (1 + np.exp(-s))
+
+
+def CONSTANT(batch):
+    return two(np.full(len(batch), 0.3))
 
 
 def enumerate_masks(d):
@@ -443,6 +449,41 @@ def test_surrogate_refuses(change, message):
     Z = np.array([[1, 1], [1, 0], [0, 1], [0, 0], [1, 0]])
     with pytest.raises(ValueError, match=message):
         fit_surrogate(**{"Z": Z, "Y": np.ones((5, 2)), "weights": np.ones(5)} | change)
+
+
+@pytest.mark.parametrize("paired", [False, True])
+@pytest.mark.parametrize("alpha", [0.1, 1.0])
+def test_more_features_than_samples(alpha, paired):
+    """n x n instead of d x d: the same numbers, written the long way round."""
+    Z, Y, w = problem(8, n=30, d=70)
+    fit = fit_surrogate(Z, Y, w, alpha=alpha, paired=paired)
+    coef, intercept, hat, X, A = by_hand(Z, Y, w, alpha)
+    assert np.allclose(fit.coef, coef, **EXACT)
+    assert np.allclose(fit.intercept, intercept, **EXACT)
+    residual = (Y - intercept - Z @ coef) / np.sqrt(1 - hat.diagonal())[:, None]
+    for c in range(3):
+        score = X * (w * residual[:, c])[:, None]
+        if paired:
+            score = np.vstack([score[:1], score[1:-1:2] + score[2::2], score[29:]])
+        variance = np.linalg.solve(A, np.linalg.solve(A, score.T @ score).T)
+        assert np.allclose(fit.stderr[:, c], np.sqrt(variance.diagonal()[1:]), **EXACT)
+    some = fit_surrogate(Z, Y, w, features=10)
+    size = np.abs(by_hand(Z, Y, w, 0.01)[0])
+    for c in range(3):
+        assert set(np.flatnonzero(some.coef[:, c])) == {*np.argsort(-size[:, c])[:10]}
+    with pytest.raises(ValueError, match="30 samples do not determine 70 features"):
+        fit_surrogate(Z, Y, w, alpha=0)
+
+
+@pytest.mark.parametrize("features", [None, 4, 10])
+def test_many_words_need_no_matrix_of_all_pairs(features):
+    n, d = 60, 4000
+    Z, Y, w = problem(1, n=n, d=d, classes=2)
+    tracemalloc.start()
+    fit_surrogate(Z, Y, w, features=features)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * n * d * 8 < d * d * 8 / 8, "eight arrays of n x d"
 
 
 @pytest.mark.parametrize("select", ["forward_selection", "highest_weights"])
@@ -873,9 +914,6 @@ def test_superpixels():
     assert np.bincount(grid_segments(small).ravel()).tolist() == [16] * 49
 
 
-CONSTANT = lambda batch: two(np.full(len(batch), 0.3))  # noqa: E731
-
-
 @pytest.mark.parametrize(
     "image, message",
     [
@@ -964,7 +1002,8 @@ def test_predict_must_keep_its_classes():
     def predict(batch):
         return np.full((len(batch), 2 + (len(batch) < 10)), 1 / (2 + (len(batch) < 10)))
 
-    with pytest.raises(ValueError, match=r"has size 2 .* has size 3"):
+    message = r"2 classes at first, then 3 for rows 20 to 24"
+    with pytest.raises(ValueError, match=message):
         explain_text(predict, "a b c", batch_size=10, n_samples=25)
 
 
@@ -1013,21 +1052,222 @@ def test_unknown_labels_are_refused_before_the_rest_is_asked_for():
         e.top(7)
 
 
-def test_misspelt_options_are_refused_before_anything_is_asked():
-    def predict(batch):
-        raise AssertionError("asked")
+def never(batch):
+    raise AssertionError("asked")
 
-    for explain, rest in (
-        (explain_image, [np.eye(8)]),
-        (explain_text, ["a b"]),
-        (explain_tabular, [[1.0, 2], np.eye(2)]),
-    ):
-        with pytest.raises(TypeError, match="n_sample"):
-            explain(predict, *rest, n_sample=9)
-    with pytest.raises(TypeError, match="design"):
-        explain_tabular(predict, [1.0, 2], np.eye(2), design="paired")
-    with pytest.raises(ValueError, match="batch_size of at least 1, got -1"):
-        explain_text(predict, "a b", batch_size=-1)
+
+EXPLAIN = {
+    "explain_image": (explain_image, [np.eye(8)]),
+    "explain_text": (explain_text, ["a b"]),
+    "explain_tabular": (explain_tabular, [[1.0, 2], np.eye(2)]),
+}
+
+
+@pytest.mark.parametrize("name", EXPLAIN)
+@pytest.mark.parametrize(
+    "options, error, message",
+    [
+        ({"n_sample": 9}, TypeError, r"{name}\(\) got an unexpected .*'n_sample'"),
+        ({"design": "lucky"}, ValueError, "'lucky'"),
+        ({"batch_size": 0}, ValueError, "batch_size of at least 1, got 0"),
+        ({"batch_size": -1}, ValueError, "batch_size of at least 1, got -1"),
+        ({"width": 0}, ValueError, "width above 0, got 0"),
+        ({"labels": []}, ValueError, "labels is empty"),
+        ({"class_names": "ab"}, ValueError, "list of names, got the string 'ab'"),
+        ({"mode": "ranking"}, ValueError, "'regression'.*got 'ranking'"),
+        ({"alpha": -1}, ValueError, "alpha >= 0, got -1"),
+        ({"features": 0}, ValueError, "features >= 1"),
+        ({"select": "best"}, ValueError, "'best'"),
+        ({"kernel": lambda D: D[:3]}, ValueError, r"kernel .*got \(3,\)"),
+        ({"kernel": lambda D: D - 1}, ValueError, "all >= 0"),
+        ({"kernel": lambda D: 0 * D}, ValueError, "not all 0"),
+        ({"kernel": lambda D: D * np.nan}, ValueError, "finite weights"),
+    ],
+)
+def test_options_are_refused_before_anything_is_asked(name, options, error, message):
+    explain, rest = EXPLAIN[name]
+    with pytest.raises(error, match=message.format(name=name)):
+        explain(never, *rest, **options)
+
+
+@pytest.mark.parametrize("name", EXPLAIN)
+def test_the_options_are_in_the_signature(name):
+    """What a reader finds with help(): every option has a name and a default."""
+    parameters = inspect.signature(getattr(lime, name)).parameters.values()
+    assert not any(p.kind == p.VAR_KEYWORD for p in parameters)
+    shared = "labels class_names mode kernel width alpha features select progress seed"
+    assert {*shared.split(), "design", "n_samples"} <= {p.name for p in parameters}
+
+
+def test_a_number_that_is_a_name_must_mean_the_same():
+    def predict(texts):
+        return np.tile([0.1, 0.2, 0.7], (len(texts), 1))
+
+    for label in (1, 2):
+        with pytest.raises(ValueError, match=f"label {label} is ambiguous"):
+            explain_text(predict, "a b", labels=label, class_names=[1, 2, 3])
+    e = explain_text(predict, "a b", labels=[3, 0], class_names=[1, 2, 3])
+    assert e.labels == [2, 0]
+    with pytest.raises(ValueError, match="label 1 is ambiguous"):
+        e.top(1)
+    same = explain_text(predict, "a b", labels=1, class_names=[0, 1, 2])
+    assert same.labels == [1] and same.label(2) == 2
+
+
+@pytest.mark.parametrize("name", EXPLAIN)
+def test_a_kernel_of_ones_own(name):
+    explain, rest = EXPLAIN[name]
+    seen = []
+
+    def triangle(D):
+        seen.append(D.copy())
+        return np.maximum(1 - D / 3, 0)
+
+    e = explain(CONSTANT, *rest, n_samples=70, kernel=triangle)
+    assert seen[0][0] == 0 and (seen[0][1:] > 0).all() and len(seen[0]) == 70
+    assert np.array_equal(e.weights, np.maximum(1 - seen[0] / 3, 0))
+    default = explain(CONSTANT, *rest, n_samples=70, width=0.5)
+    assert np.array_equal(default.weights, exponential_kernel(seen[0], 0.5))
+    same = explain(
+        CONSTANT, *rest, n_samples=70, kernel=lambda D: exponential_kernel(D, 0.5)
+    )
+    assert np.array_equal(same.weights, default.weights)
+
+
+# --- what predict returns
+
+
+def test_answers_that_live_in_the_batch_are_copied():
+    """The next batch overwrites them: once that gave wrong weights without a word."""
+    image = np.array([[0.3, 0.7], [5.0, 5.0]])
+    options = {
+        "segments": np.array([[0, 0], [1, 2]]),
+        "fill": np.array([[0.9, 0.1], [0, 0]]),
+        "batch_size": 256,
+    }
+    view = explain_image(lambda batch: batch[:, 0], image, **options)
+    copy = explain_image(lambda batch: batch[:, 0].copy(), image, **options)
+    assert np.array_equal(view.predictions, copy.predictions)
+    assert view.top() == copy.top() and abs(view.top()[0].weight) > 0.5
+    kept = np.empty((256, 2))
+
+    def predict(texts):  # one that reuses its own memory
+        kept[: len(texts), 1] = [t.count("a") / 4 for t in texts]
+        kept[: len(texts), 0] = 1 - kept[: len(texts), 1]
+        return kept[: len(texts)]
+
+    told = explain_text(predict, "a b a c", labels=1)
+    assert told.coef[0, 1] == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_single_column_is_no_distribution():
+    advice = {
+        "softmax over one column": lambda b: np.ones((len(b), 1)),
+        "probability p of one of two classes, .*column_stack.*mode='regression'": (
+            lambda b: np.linspace(0.1, 0.9, len(b))[:, None]
+        ),
+        "pass predict_proba instead": lambda b: np.arange(len(b)),
+        "regressor, pass mode='regression'; for a score": (
+            lambda b: np.linspace(-3, 3, len(b))
+        ),
+    }
+    for message, predict in advice.items():
+        with pytest.raises(ValueError, match=message):
+            explain_text(predict, "a b", n_samples=9)
+    p = np.linspace(0.1, 0.9, 9)
+    for shape in ((9,), (9, 1)):  # the advice works for both
+        mine = p.reshape(shape)
+        told = explain_text(
+            lambda b, mine=mine: np.column_stack([1 - mine, mine])[: len(b)],
+            "a b",
+            n_samples=9,
+        )
+        assert np.array_equal(told.predictions[:, 1], p)
+
+
+def test_multi_label_and_not_a_number_are_named():
+    with pytest.raises(ValueError, match=r"multi-label .*1 - p\[:, k\], p\[:, k\]"):
+        explain_text(lambda b: np.tile([0.9, 0.8], (len(b), 1)), "a b")
+    with pytest.raises(ValueError, match=r"softmax to scores$"):
+        explain_text(lambda b: np.tile([9.0, 8.0], (len(b), 1)), "a b")
+    with pytest.raises(ValueError, match=r"NaN or infinity in row 0: \[inf nan\]"):
+        explain_text(lambda b: np.tile([np.inf, np.nan], (len(b), 1)), "a b")
+
+
+class Sparse:
+    """As scipy's matrices look from outside."""
+
+    def toarray(self):
+        return np.full((9, 2), 0.5)
+
+
+@pytest.mark.parametrize(
+    "returned, message",
+    [
+        (Sparse(), r"got Sparse: call its toarray\(\)"),
+        ({"yes": [0.5] * 9}, "got dict"),
+        ([[0.5, 0.5]] * 8 + [[1.0]], "got list"),
+        (["yes"] * 9, "got list"),
+    ],
+)
+def test_answers_that_are_no_arrays_are_named(returned, message):
+    with pytest.raises(ValueError, match=rf"predict must return an array.*{message}"):
+        explain_text(lambda b: returned, "a b", n_samples=9)
+
+
+def test_a_forgotten_return_is_named():
+    with pytest.raises(ValueError, match="returned nothing: end it with return"):
+        explain_text(lambda b: None, "a b")
+
+
+# --- regression
+
+
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
+def test_a_regressor_is_explained(shape):
+    def price(texts):
+        value = [1000.0 + 300 * ("garden" in t) - 50 * ("noisy" in t) for t in texts]
+        return np.array(value).reshape(shape)
+
+    text = "noisy flat with garden"
+    e = explain_text(price, text, mode="regression", alpha=0, class_names=["euros"])
+    weight = {x.name: x.weight for x in e.top()}
+    assert weight["garden"] == pytest.approx(300) and e.mode == "regression"
+    assert weight["noisy"] == pytest.approx(-50)
+    assert e.labels == [0] and e.prediction == [1250] and e.coef.shape == (4, 1)
+    assert e.headline().startswith("value (euros): model 1250.000")
+    assert e.label("euros") == 0 and "garden" in e._repr_html_()
+    with pytest.raises(ValueError, match="unknown label 1"):
+        e.top(1)
+    curves = deletion_insertion(e, price, orders=3)
+    assert curves.deletion.tolist()[:2] == [1250, 950]
+    assert curves.insertion.tolist() == [1000, 1300, 1300, 1300, 1250]
+    assert explain_text(CONSTANT, "a b").mode == "classification"
+
+
+def test_regression_of_images_and_tables():
+    image = np.ones((8, 8))
+    e = explain_image(lambda b: 7 * b[:, 0, 0], image, fill=0, mode="regression")
+    assert e.top(k=1)[0].name == 0 and e.prediction == [7]
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(100, 3)) * [1, 2, 3]
+    e = explain_tabular(lambda X: X @ [5, 0, 1], table[0], table, mode="regression")
+    spread = table.std(axis=0)
+    assert np.allclose(e.coef[:, 0], spread * [5, 0, 1], atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "returned, message",
+    [
+        (np.ones((9, 2)), r"one number for each input, \(9,\) .*got \(9, 2\)"),
+        (np.ones(8), r"got \(8,\)"),
+        (np.full(9, np.nan), "NaN or infinity in row 0"),
+        ({}, "got dict"),
+    ],
+)
+def test_regression_refuses(returned, message):
+    with pytest.raises(ValueError, match=message):
+        explain_text(lambda b: returned, "a b", n_samples=9, mode="regression")
 
 
 def test_the_predicted_class_is_explained():
@@ -1132,9 +1372,128 @@ def test_tokenizers():
     assert e.names == ["the", "cat"] and e.perturb([[0, 1]]) == [" cat.  Cat!"]
     e = explain_text(CONSTANT, "The the", tokenizer=str.split)
     assert e.names == ["The", "the"]
-    for wrong in (["dog"], ["cat", "The"], [""]):
+    for wrong in (["dog"], ["cat", "The"]):
         with pytest.raises(ValueError, match="is not in the text"):
             explain_text(CONSTANT, "The cat", tokenizer=lambda _, wrong=wrong: wrong)
+
+
+def test_tokens_are_whole_words():
+    """scikit-learn's analyzer drops stop words: "use" was once found in "because"."""
+
+    def predict(texts):
+        return two(np.array([0.1 + 0.8 * ("use" in t.split()) for t in texts]))
+
+    text = "because I use it"
+    e = explain_text(predict, text, tokenizer=lambda _: ["use"], labels=1, alpha=0)
+    assert e.pieces == [("because I ", "use", 0), (" it", "", -1)]
+    assert e.top()[0].weight == pytest.approx(0.8)
+    e = explain_text(
+        predict, "used, misused and reuse: use", tokenizer=lambda _: ["use"]
+    )
+    assert e.pieces[0][0] == "used, misused and reuse: "
+
+
+@pytest.mark.parametrize(
+    "text, tokens, gaps",
+    [
+        ("I don't", ["I", "do", "n't"], ["", " ", "", ""]),
+        ("unhappy un happy", ["un", "happy", "un", "happy"], ["", "", " ", " ", ""]),
+        ("be because be cause", ["be", "cause"], ["", " because be ", ""]),
+        ("because be cause", ["be", "cause"], ["", "", " be cause"]),
+        ("because be good", ["be", "good"], ["because ", " ", ""]),
+        ("今天天气", list("今天天气"), [""] * 5),
+        ("今天天气, 好", ["今天", "天气", "好"], ["", "", ", ", ""]),
+        ("aa aaa", ["aaa"], ["aa ", ""]),
+        ("(x) x", ["(x)", "x"], ["", " ", ""]),
+        ("a\nb", ["a", "\n", "b"], [""] * 4),
+    ],
+)
+def test_the_pieces_of_a_word_fill_it(text, tokens, gaps):
+    e = explain_text(
+        CONSTANT, text, tokenizer=lambda _: tokens, bag_of_words=False, n_samples=20
+    )
+    assert [gap for gap, _, _ in e.pieces] == gaps
+    assert [word for _, word, _ in e.pieces[:-1]] == tokens
+    assert e.perturb(np.ones((1, len(tokens)), bool)) == [text]
+
+
+@pytest.mark.parametrize(
+    "text, tokens, word",
+    [
+        ("because", ["use"], "use"),
+        ("running late", ["run", "late"], "run"),  # a stem
+        ("unhappy end", ["un", "end"], "un"),  # a piece is missing
+        ("Because", ["use"], "use"),
+    ],
+)
+def test_parts_of_words_are_refused(text, tokens, word):
+    message = rf"word '{word}' is only a part of a word .*between two word boundaries"
+    with pytest.raises(ValueError, match=message):
+        explain_text(CONSTANT, text, tokenizer=lambda _: tokens)
+
+
+def test_tokens_may_be_in_lower_case():
+    e = explain_text(
+        CONSTANT, "İstanbul, my ΟΔΟΣ", tokenizer=lambda t: t.lower().split()
+    )
+    assert e.names == ["i\u0307stanbul,", "my", "οδος"]
+    assert [word for _, word, _ in e.pieces] == ["İstanbul,", "my", "ΟΔΟΣ", ""]
+    # Words as they stand are looked for first.
+    e = explain_text(CONSTANT, "USE it, use", tokenizer=lambda _: ["use"])
+    assert e.pieces[0][0] == "USE it, "
+    e = explain_text(CONSTANT, "USE it, use", tokenizer=lambda _: ["use", "use"])
+    assert e.pieces[0][:2] == ("", "USE")
+
+
+def test_tokenizers_of_all_kinds():
+    for tokenizer in (
+        lambda t: (word for word in t.split()),  # a generator
+        lambda t: np.array(t.split()),
+        re.compile(r"\w+").findall,
+        lambda t: [*re.split(r"(\W)", t)[::2], ""],  # an empty token
+    ):
+        e = explain_text(CONSTANT, "one two", tokenizer=tokenizer)
+        assert e.names == ["one", "two"]
+    with pytest.raises(ValueError, match="no words to leave out"):
+        explain_text(CONSTANT, "one", tokenizer=lambda t: ["", ""])
+    with pytest.raises(ValueError, match=r"re\.compile\(\.\.\.\)\.findall"):
+        explain_text(CONSTANT, "one", tokenizer=r"\w+")
+    with pytest.raises(ValueError, match="must return strings, got 7"):
+        explain_text(CONSTANT, "one", tokenizer=lambda t: [7])
+
+
+def test_scikit_learns_analyzer_is_a_tokenizer():
+    text = pytest.importorskip("sklearn.feature_extraction.text")
+    post = "Because İstanbul is lovely, I use it: THE USE of because"
+    analyzer = text.CountVectorizer(stop_words="english").build_analyzer()
+    e = explain_text(CONSTANT, post, tokenizer=analyzer)
+    assert e.names == ["stanbul", "lovely", "use"]
+    assert [word for _, word, _ in e.pieces] == ["stanbul", "lovely", "use", "USE", ""]
+
+
+@pytest.mark.parametrize(
+    "text", ["今天天气很好", "ภาษาไทยสวยมาก", "きょうはいい天気です"]
+)
+def test_scripts_without_spaces_get_a_hint(text):
+    with pytest.warns(UserWarning, match="tokenizer=list") as caught:
+        e = explain_text(CONSTANT, text)
+    assert e.names == [text] and caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(explain_text(CONSTANT, text, tokenizer=list).names) >= 5
+        explain_text(CONSTANT, "北京 and 日本語 and a longlonglongword")
+
+
+def test_half_a_character_stops_neither_page_nor_picture():
+    from matplotlib import pyplot as plt
+
+    text = "good \ud83dbad \udc00"
+    e = explain_text(opinion, text, tokenizer=str.split, class_names=["\ud800", "b"])
+    assert e.names == ["good", "\ud83dbad", "\udc00"]
+    for made in (e._repr_html_(), e.summary(), repr(e)):
+        made.encode()
+    e.plot().figure.canvas.draw()
+    plt.close("all")
 
 
 # --- tables ----------------------------------------------------------------------------------
@@ -1181,6 +1540,205 @@ def test_tabular_recovers_a_linear_model():
 def test_tables_that_do_not_fit(change, message):
     with pytest.raises(ValueError, match=message):
         explain_tabular(CONSTANT, **{"x": np.ones(3), "background": np.eye(3)} | change)
+
+
+def test_one_batch_is_enough_for_a_table():
+    """A forest with several jobs pays for every call."""
+    calls = []
+
+    def predict(rows):
+        calls.append(len(rows))
+        return two(sigmoid(rows[:, 0]))
+
+    background = np.random.default_rng(0).normal(size=(50, 3))
+    explain_tabular(predict, background[0], background)
+    assert calls == [5000]
+    calls.clear()
+    explain_tabular(predict, background[0], background, n_samples=50, batch_size=20)
+    assert calls == [20, 20, 10]
+
+
+@pytest.mark.parametrize("n", [6, 7, 40])
+def test_designs_of_tables(n):
+    d = 3
+    background = np.random.default_rng(0).normal(size=(50, d + 1)) * [1, 5, 0.2, 0]
+    x = background[0]
+    for design in ("paired", "orthogonal"):
+        e = explain_tabular(CONSTANT, x, background, n_samples=n, design=design)
+        noise = e.masks - e.masks[0]
+        pairs = (n - 1) // 2
+        assert np.allclose(noise[1 : 2 * pairs : 2], -noise[2 : 2 * pairs + 1 : 2])
+        assert not noise[:, d].any() and noise[1:, :d].all()
+        if design == "orthogonal":
+            first = noise[1::2, :d]
+            for start in range(0, len(first), d):
+                block = first[start : start + d]
+                product = block @ block.T
+                assert np.allclose(product, np.diag(product.diagonal()), atol=1e-12)
+        fit = fit_surrogate(e.masks, e.predictions, e.weights, paired=True)
+        assert np.array_equal(e.stderr, fit.stderr)
+
+
+def test_noise_of_every_design_is_standard_normal():
+    background = np.random.default_rng(0).normal(size=(50, 4))
+    for design in DESIGNS:
+        e = explain_tabular(CONSTANT, background[0], background, design=design)
+        noise = (e.masks - e.masks[0])[1:]
+        assert np.abs(noise.mean(axis=0)).max() < 0.05
+        assert np.abs(np.cov(noise.T) - np.eye(4)).max() < 0.08
+        assert np.abs((noise**4).mean(axis=0) - 3).max() < 0.5
+
+
+def test_designs_help_with_tables():
+    """Pairs cancel what is even in the noise."""
+    background = np.random.default_rng(0).normal(size=(100, 6))
+    x = np.zeros(6)
+
+    def predict(rows):
+        curved = np.tanh((rows**2).sum(axis=1) / 10)
+        return two(0.1 + 0.1 * sigmoid(rows[:, 0]) + 0.8 * curved)
+
+    def spread(design):
+        told = [
+            explain_tabular(
+                predict, x, background, n_samples=200, design=design, labels=1, seed=s
+            ).coef[:, 1]
+            for s in range(30)
+        ]
+        return np.std(told, axis=0).mean()
+
+    assert spread("paired") < 0.8 * spread("iid")
+    assert spread("orthogonal") < 0.8 * spread("iid")
+
+
+# --- categorical columns
+
+COLOURS_AND_SIZES = np.array(
+    [[0, 1.0], [0, 2], [0, 4], [1, 3], [1, 5], [2, 2]] * 5
+)  # colour 0: 1/2, 1: 1/3, 2: 1/6
+
+
+def red(rows):
+    """The model looks at colour 1, and nothing else."""
+    return two(0.2 + 0.6 * (rows[:, 0] == 1))
+
+
+@pytest.mark.parametrize("categorical", [["colour"], [0], (np.int64(0),)])
+def test_categorical_columns_are_drawn_from_the_background(categorical):
+    rows = []
+
+    def predict(batch):
+        rows.append(batch.copy())
+        return red(batch)
+
+    table = COLOURS_AND_SIZES
+    e = explain_tabular(
+        predict,
+        table[3],
+        table,
+        names=["colour", "size"],
+        categorical=categorical,
+        labels=1,
+        alpha=0,
+    )
+    (asked,) = rows
+    assert asked.dtype == np.float64 and np.allclose(asked[0], table[3])
+    found = [np.mean(asked[1:, 0] == c) for c in (0, 1, 2)]
+    assert np.allclose(found, [1 / 2, 1 / 3, 1 / 6], atol=0.03)
+    same = asked[:, 0] == 1
+    assert np.array_equal(e.masks[:, 0], same) and e.masks[0, 0] == 1
+    assert e.coef[0, 1] == pytest.approx(0.6) and abs(e.coef[1, 1]) < 1e-9
+    noise = e.masks[:, 1] - e.masks[0, 1]
+    D = np.sqrt(noise**2 + (1 - same))
+    assert np.allclose(e.weights, exponential_kernel(D, 0.75 * np.sqrt(2)))
+    assert np.allclose(asked[:, 1], table[3, 1] + noise * table[:, 1].std())
+
+
+def test_what_is_off_in_a_table_shows_the_most_frequent_other_value():
+    table = COLOURS_AND_SIZES
+    names = ["colour", "size"]
+    for x, other in ((table[3], 0), (table[0], 1)):
+        e = explain_tabular(
+            red, x, table, names=names, categorical=["colour"], labels=1
+        )
+        off, on = e.perturb(np.array([[0, 0.0], e.masks[0]]))
+        assert np.allclose(off, [other, table[:, 1].mean()])
+        assert np.allclose(on, x)
+    curves = deletion_insertion(e, red)
+    assert curves.deletion == pytest.approx([0.2, 0.2, 0.8], abs=0.01) or (
+        curves.deletion == pytest.approx([0.2, 0.8, 0.8], abs=0.01)
+    )
+    one = np.array([[7.0, 1], [7, 2]])
+    e = explain_tabular(CONSTANT, one[0], one, categorical=[0])
+    assert (e.masks[:, 0] == 1).all() and e.perturb(np.zeros((1, 2)))[0, 0] == 7
+
+
+class Frame:
+    """What `explain_tabular` sees of a DataFrame."""
+
+    def __init__(self, columns, rows):
+        self.columns, self.rows = columns, rows
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.rows, dtype or object)
+
+
+def test_text_in_categorical_columns_and_names_from_a_frame():
+    rows = [
+        ["red", 1, True],
+        ["blue", 2.5, False],
+        ["red", 3, True],
+        ["green", 4, True],
+    ]
+    frame = Frame(["colour", "size", "new"], rows)
+
+    def predict(batch):
+        assert batch.dtype == object and set(batch[:, 0]) <= {"red", "blue", "green"}
+        assert all(isinstance(value, float) for value in batch[:, 1])
+        return two(0.1 + 0.8 * (batch[:, 0] == "red"))
+
+    e = explain_tabular(
+        predict, rows[0], frame, categorical=["colour", "new"], labels=1
+    )
+    assert e.names == ["colour", "size", "new"] and e.top(k=1)[0].name == "colour"
+    assert e.perturb(np.zeros((1, 3))).tolist() == [["blue", 2.625, False]]
+    numbers = Frame(["size", "new"], [row[1:] for row in rows])
+
+    def count(batch):
+        assert batch.dtype == np.float64
+        return CONSTANT(batch)
+
+    explain_tabular(count, rows[0][1:], numbers, categorical=["new"])
+    strings = np.array(rows, str)
+    e = explain_tabular(predict, strings[0], strings, categorical=[0, 2], labels=1)
+    assert e.names == [0, 1, 2] and e.top(k=1)[0].name == 0
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"categorical": ["shade"]}, r"unknown column 'shade': .*\['colour', 'size'\]"),
+        ({"categorical": [2]}, "unknown column 2: expected 0 to 1"),
+        ({"categorical": "colour"}, "list of columns, got the string 'colour'"),
+        ({"x": [9, 1.0], "categorical": [0]}, "no row with .*9.* column 'colour'"),
+        ({"x": ["red", 1.0]}, "categorical does not list: could not convert .*'red'"),
+        ({"x": [None, 1.0]}, "finite numbers in x"),
+        ({"x": [1j, 1.0]}, "categorical does not list"),
+        ({"design": "lucky"}, "design in .*'lucky'"),
+    ],
+)
+def test_tables_refuse(change, message):
+    table = COLOURS_AND_SIZES
+    options = {"x": table[0], "background": table, "names": ["colour", "size"]}
+    with pytest.raises(ValueError, match=message):
+        explain_tabular(never, **options | change)
+
+
+def test_an_explanation_of_a_table_can_be_pickled():
+    table = COLOURS_AND_SIZES
+    e = explain_tabular(CONSTANT, table[0], table, categorical=[0])
+    again = pickle.loads(pickle.dumps(e))
+    assert np.array_equal(again.perturb(e.masks), e.perturb(e.masks))
 
 
 # --- explanations ----------------------------------------------------------------------------
@@ -1270,6 +1828,15 @@ def test_pictures():
     assert np.array_equal(alpha > 0, sure[e.segments]) and 15 < sure.sum() < 40
     assert '<img src="data:image/png;base64,' in e._repr_html_()
     text = explain_text(opinion, "good film, bad end")
+    plt.close("all")
+    strongest = e.plot(top=5)
+    assert len(strongest.images) == 1
+    shown = (np.asarray(strongest.images[0].get_array()) != 0.72).any(axis=-1)
+    best = [x.index for x in e.top(k=49) if x.low > 0][:5]
+    assert np.array_equal(shown, np.isin(e.segments, best))
+    assert len(text.plot(top=2).patches) == 2
+    with pytest.raises(ValueError, match="top of at least 1, got 0"):
+        e.plot(top=0)
     for explanation in (
         text,
         explain_tabular(lambda r: two(sigmoid(r[:, 0])), [1, 2], np.eye(2)),
