@@ -1,37 +1,49 @@
-"""Every picture of the course: each function takes data and an optional Axes, and
-returns the Axes.
+"""Every picture of the course: each function takes data and perhaps Axes, returns Axes.
 
 A title states the finding, so the notebook that has the finding passes it. Call
-`style()` once per notebook for the common look. Colours are told apart by colour-blind
-readers; signed values diverge from white at zero; nothing here calls `plt.show()` or
-changes its input.
+`style()` once per notebook for the common look. Colour-blind readers can tell the
+colours apart. A sign has one meaning everywhere: blue is positive, or evidence for;
+vermilion is negative, or evidence against; zero is white. Nothing here calls
+`plt.show()` or changes its input.
 """
 
 import base64
 import io
 import itertools
 import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import ticker
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
 
 from ._support import AGAINST, FOR, require
 from .layers import softmax
 
+if TYPE_CHECKING:
+    from .explanation import Evidence, Explanation
+
 # Okabe and Ito (2008), without yellow, which fades on white.
 COLOURS = (FOR, AGAINST, "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#000000")
 MARKERS = "os^DvP*"
-SIGNED = "RdBu_r"  # red positive, white zero, blue negative
-EVIDENCE = LinearSegmentedColormap.from_list("evidence", [AGAINST, "#f7f7f7", FOR])
-RIGHT, WRONG, QUIET = "#333333", COLOURS[1], "#666666"
+SIGNED = LinearSegmentedColormap.from_list("signed", [AGAINST, "white", FOR])
+RIGHT = "#333333"
+WRONG = COLOURS[1]
+QUIET = "#666666"
+AGAINST_FOR = "against  ←  weight  →  for"
 
 
-def style():
-    """One look for all figures; call it once at the top of a notebook."""
-    plt.rcdefaults()
+def style() -> None:
+    """One look for all figures; call it once at the top of a notebook.
+
+    Other settings stay as they are. For a part of a program only, call it inside
+    `with plt.rc_context():`.
+    """
     plt.rcParams.update(
         {
             "figure.figsize": (7, 3.8),
@@ -57,32 +69,54 @@ def style():
     )
 
 
-def signed_norm(values):
-    """Colour scale for signed values: symmetric, so that zero is white. `None` of them:
-    +-1.
+def signed_norm(values: np.ndarray) -> Normalize:
+    """Colour scale for signed values: symmetric, so that zero is white.
+
+    Infinity and NaN do not count; for zeros alone the scale is -1 to 1.
+
+    >>> norm = signed_norm(np.array([-2.0, 0.5]))
+    >>> norm.vmin, norm.vmax
+    (-2.0, 2.0)
     """
-    largest = np.max(np.abs(values), initial=0, where=np.isfinite(values))
-    return Normalize(-largest or -1, largest or 1)
+    largest = float(np.max(np.abs(values), initial=0, where=np.isfinite(values)))
+    return Normalize(-(largest or 1), largest or 1)
 
 
-def digits(images, labels=None, *, columns=10, title="", ax=None):
-    """Images in a grid, ink on paper; above each its label, coloured as wrong if it
-    holds a "→".
+def digits(
+    images: np.ndarray,
+    labels: Iterable | None = None,
+    *,
+    columns: int = 10,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Images in a grid, ink on paper, each with its label above.
 
-    images (N, H, W) or (N, 1, H, W); labels (N,).
+    A label that contains "→" is coloured as wrong. images (N, H, W) or (N, 1, H, W);
+    labels (N,).
     """
-    return _grid(images, labels, columns, title, ax, cmap="Greys")
+    return _grid(_tiles(images), labels, columns, title, ax, cmap="Greys")
 
 
-def worst_mistakes(images, labels, scores, k=20, *, columns=10, title="", ax=None):
+def worst_mistakes(
+    images: np.ndarray,
+    labels: np.ndarray,
+    scores: np.ndarray,
+    k: int = 20,
+    *,
+    columns: int = 10,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
     """The k wrong predictions with the highest loss -log p(label), worst first.
 
     Above each: `label -> prediction` and the probability the model gave to its
     prediction. images (N, H, W) or (N, 1, H, W), labels (N,), scores (N, C), which go
     through softmax. Raises ValueError when there is no mistake.
     """
-    labels, p = np.asarray(labels), softmax(np.asarray(scores, float))
-    guess = p.argmax(1)
+    labels = np.asarray(labels)
+    p = softmax(np.asarray(scores, float))
+    guess = p.argmax(axis=1)
     wrong = np.flatnonzero(guess != labels)
     require(
         len(wrong), f"worst_mistakes finds no mistakes among {len(labels)} predictions"
@@ -92,23 +126,38 @@ def worst_mistakes(images, labels, scores, k=20, *, columns=10, title="", ax=Non
     return digits(images[worst], captions, columns=columns, title=title, ax=ax)
 
 
-def weights(W, shape=(28, 28), *, columns=8, title="", ax=None):
-    """What each unit looks for: its incoming weights as an image, red positive, blue
-    negative.
+def weights(
+    W: np.ndarray,
+    shape: tuple[int, int] = (28, 28),
+    *,
+    columns: int = 8,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """What each unit looks for: its incoming weights as an image.
 
-    W (n_in, n_units) with n_in = H * W of `shape`, or filters (N, H, W) or (N, 1, H,
-    W). All images share one scale, symmetric about zero.
+    Blue weights are positive, vermilion ones negative. W (n_in, n_units) with
+    n_in = H * W of `shape`, or filters (N, H, W) or (N, 1, H, W). All images share one
+    scale, symmetric about zero.
     """
-    tiles = W.T.reshape(W.shape[1], *shape) if W.ndim == 2 else W
-    ax = _grid(tiles, None, columns, title, ax, cmap=SIGNED, norm=signed_norm(W))
+    images = W.T.reshape(W.shape[1], *shape) if W.ndim == 2 else W
+    how = {"cmap": SIGNED, "norm": signed_norm(W)}
+    ax = _grid(_tiles(images), None, columns, title, ax, **how)
     ax.figure.colorbar(
         ax.images[-1], ax=ax, fraction=0.03, pad=0.01, shrink=0.8, label="weight"
     )
     return _label(ax, title)
 
 
-def learning_curves(history, key="loss", *, log=False, title="", ax=None):
-    """`history[key]` over the epochs, and `validation_<key>` dashed in the same colour.
+def learning_curves(
+    history: Mapping,
+    key: str = "loss",
+    *,
+    log: bool = False,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """`history[key]` over the epochs; `validation_<key>` dashed in the same colour.
 
     history: a mapping of lists, or {name: mapping}.
     """
@@ -117,12 +166,11 @@ def learning_curves(history, key="loss", *, log=False, title="", ax=None):
     for (name, run), colour in zip(histories.items(), itertools.cycle(COLOURS)):
         lines = {"training": (run[key], "-")}
         if f"validation_{key}" in run:
-            lines["validation"] = run[f"validation_{key}"], "--"
+            lines["validation"] = (run[f"validation_{key}"], "--")
         for kind, (values, dashes) in lines.items():
             label = f"{name}, {kind}" if name and len(lines) > 1 else name or kind
-            ax.plot(
-                range(1, len(values) + 1), values, dashes, color=colour, label=label
-            )
+            epochs = range(1, len(values) + 1)
+            ax.plot(epochs, values, dashes, color=colour, label=label)
     ax.set_yscale("log" if log else "linear")
     if "accuracy" in key:
         ax.yaxis.set_major_formatter(ticker.PercentFormatter(1))
@@ -131,7 +179,16 @@ def learning_curves(history, key="loss", *, log=False, title="", ax=None):
     return _label(ax, title, "epoch", key.replace("_", " "))
 
 
-def curves(x, series, *, log="", xlabel="", ylabel="", title="", ax=None):
+def curves(
+    x: np.ndarray,
+    series: Mapping[str, np.ndarray],
+    *,
+    log: str = "",
+    xlabel: str = "",
+    ylabel: str = "",
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
     """Lines over the same x: an activation and its slope, loss against learning rate.
 
     x (M,), series {name: (M,)}; log: "x", "y" or "xy" for logarithmic axes.
@@ -145,23 +202,29 @@ def curves(x, series, *, log="", xlabel="", ylabel="", title="", ax=None):
 
 
 def decision_boundary(
-    predict, x, y, *, classes=("class 0", "class 1"), title="", ax=None
-):
-    """What the model says everywhere in the plane: probabilities as shade, decisions as
-    a line.
+    predict: Callable[[np.ndarray], Any],
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    classes: Sequence[str] = ("class 0", "class 1"),
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """What the model says in the plane: probability as shade, decision as a line.
 
     predict((M, 2)) -> probabilities of class 1, (M,) or (M, 1), or decisions. x (N, 2),
     y (N,) of 0 and 1: the examples, each class with its own colour and marker. Raises
     ValueError when predict gives anything but numbers in [0, 1].
     """
-    x, y = np.asarray(x), np.asarray(y)
-    low, high = x.min(0), x.max(0)
+    x = np.asarray(x)
+    y = np.asarray(y)
+    low = x.min(axis=0)
+    high = x.max(axis=0)
     margin = 0.25 * np.where(high > low, high - low, 1)
     across, up, points = _plane(low - margin, high + margin)
     dtype = x.dtype if x.dtype.kind == "f" else np.float32
-    p = np.asarray(predict(points.astype(dtype)), float).reshape(
-        len(up), len(across), 1
-    )
+    p = np.asarray(predict(points.astype(dtype)), float)
+    p = p.reshape(len(up), len(across), 1)
     require(
         0 <= p.min() and p.max() <= 1,
         "decision_boundary expects probabilities from predict, "
@@ -170,17 +233,19 @@ def decision_boundary(
     ax = _axes(ax, (5, 4))
     ink = 1 - np.array([to_rgb(colour) for colour in COLOURS[:2]])
     ax.imshow(
-        1 - 0.45 * np.concatenate([1 - p, p], -1) @ ink,  # 45 % colour, 55 % paper
+        1 - 0.45 * np.concatenate([1 - p, p], axis=-1) @ ink,  # 55 % are paper
         origin="lower",
-        extent=(*across[[0, -1]], *up[[0, -1]]),
+        extent=(across[0], across[-1], up[0], up[-1]),
         aspect="auto",
         interpolation="bilinear",
     )
     if p.min() < 0.5 < p.max():
         ax.contour(across, up, p[..., 0], [0.5], colors=RIGHT, linewidths=1.2)
     for c, name in enumerate(classes):
+        x1, x2 = x[y == c].T
         ax.scatter(
-            *x[y == c].T,
+            x1,
+            x2,
             color=COLOURS[c],
             marker=MARKERS[c],
             zorder=3,
@@ -194,38 +259,51 @@ def decision_boundary(
     return _label(ax, title, "$x_1$", "$x_2$")
 
 
-def confusion(matrix, classes=None, *, title="", ax=None):
+def confusion(
+    matrix: np.ndarray,
+    classes: Iterable | None = None,
+    *,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
     """Counts of (true class, predicted class); only the mistakes are coloured.
 
     matrix (C, C): rows are the true classes, columns the predicted ones.
     """
     n = len(matrix)
-    classes = [str(name) for name in (range(n) if classes is None else classes)]
-    longest = max(map(len, classes))
-    ax = _axes(ax, [2 + 0.36 * n + 0.07 * longest] * 2)
+    names = [str(name) for name in (range(n) if classes is None else classes)]
+    longest = max(map(len, names))
+    side = 2 + 0.36 * n + 0.07 * longest
+    ax = _axes(ax, (side, side))
     mistakes = np.where(np.eye(n, dtype=bool), 0, matrix)
-    ax.imshow(
-        mistakes, cmap="Oranges", vmin=0, vmax=1.4 * mistakes.max() or 1
-    )  # ink readable
+    darkest = 1.4 * mistakes.max() or 1  # ink stays readable
+    ax.imshow(mistakes, cmap="Oranges", vmin=0, vmax=darkest)
     for (i, j), count in np.ndenumerate(matrix):
         if count:
             ax.text(
                 j,
                 i,
-                round(count, 2),
+                str(round(count, 2)),
                 ha="center",
                 va="center",
                 fontsize=9,
                 color=QUIET if i == j else "black",
-                weight=None if i == j else "bold",
+                weight="normal" if i == j else "bold",
             )
-    ax.set_xticks(range(n), classes, rotation=90 if longest > 3 else 0)
-    ax.set_yticks(range(n), classes)
+    ax.set_xticks(range(n), names, rotation=90 if longest > 3 else 0)
+    ax.set_yticks(range(n), names)
     ax.grid(False)
     return _label(ax, title, "predicted", "true")
 
 
-def gradient_norms(norms, *, xlabel="layer", ylabel="gradient norm", title="", ax=None):
+def gradient_norms(
+    norms: Mapping[str, Sequence[float]],
+    *,
+    xlabel: str = "layer",
+    ylabel: str = "gradient norm",
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
     """One number per layer on a log scale, first layer left; a zero leaves a gap.
 
     norms: {name: (layers,)}.
@@ -239,7 +317,15 @@ def gradient_norms(norms, *, xlabel="layer", ylabel="gradient norm", title="", a
     return _label(ax, title, xlabel, ylabel)
 
 
-def optimizer_paths(function, paths, *, limits, optimum, title="", ax=None):
+def optimizer_paths(
+    function: Callable[[np.ndarray], np.ndarray],
+    paths: Mapping[str, np.ndarray],
+    *,
+    limits: Sequence[float],
+    optimum: Sequence[float],
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
     """Where each optimizer walked on the contours of a function of two parameters.
 
     function((M, 2)) -> (M,); paths {name: (T, 2)}, from the open marker to the full
@@ -248,7 +334,7 @@ def optimizer_paths(function, paths, *, limits, optimum, title="", ax=None):
     ax = _axes(ax)
     across, up, points = _plane(limits[::2], limits[1::2])
     height = function(points).reshape(len(up), len(across))
-    # Equal areas between neighbouring lines: the floor of the ravine is drawn as well
+    # Equal areas between neighbouring lines: they show the floor of the ravine as well
     # as its walls.
     levels = np.unique(np.quantile(height, np.linspace(0.005, 1, 14)))
     ax.contour(across, up, height, levels, colors="#bbbbbb", linewidths=0.8)
@@ -263,41 +349,35 @@ def optimizer_paths(function, paths, *, limits, optimum, title="", ax=None):
     return _label(ax, title, "$w_1$", "$w_2$")
 
 
-def timeline(events, *, title="", ax=None):
-    """History on one line: events (year, label, kind), or ((from, to), label, kind) for
-    a period.
+def timeline(events: Iterable, *, title: str = "", ax: Axes | None = None) -> Axes:
+    """History on one line: events (year, label, kind), or with (from, to) for a year.
 
     Each label hangs on its stem like a flag, above all later ones. Periods are shaded
     and named below the line. Each kind has its colour.
     """
+    events = list(events)
     ax = _axes(ax, (10, 1.3 + 0.17 * len(events)))
-    colours = dict(
-        zip(dict.fromkeys(kind for *_, kind in events), COLOURS, strict=False)
-    )
-    for row, (year, label, kind) in enumerate(
-        sorted(events, key=lambda event: -np.max(event[0]))
-    ):
+    kinds = dict.fromkeys(kind for _, _, kind in events)
+    colours = dict(zip(kinds, COLOURS, strict=False))
+    latest_first = sorted(events, key=lambda event: -np.max(event[0]))
+    for row, (year, label, kind) in enumerate(latest_first, start=1):
+        colour = colours[kind]
         if np.ndim(year):
-            ax.axvspan(*year, color=colours[kind], alpha=0.12, lw=0, label=kind)
+            ax.axvspan(*year, color=colour, alpha=0.12, lw=0, label=kind)
             ax.text(np.mean(year), -0.5, label, ha="center", va="top", fontsize=8)
         else:
-            ax.plot(
-                [year, year],
-                [0, row + 1],
-                "o-",
-                markevery=2,
-                color=colours[kind],
-                label=kind,
-            )
-            ax.text(year, row + 1, f" {year} {label}", va="top", fontsize=8)
+            stem = ([year, year], [0, row])
+            ax.plot(*stem, "o-", markevery=2, color=colour, label=kind)
+            ax.text(year, row, f" {year} {label}", va="top", fontsize=8)
     ax.axhline(0, color=QUIET, lw=1)
     ax.set(ylim=(-2, len(events) + 0.5), yticks=[])
     ax.spines["left"].set_visible(False)
     ax.grid(False)
-    entries = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    handles, labels = ax.get_legend_handles_labels()
+    one_each = dict(zip(labels, handles, strict=True))
     ax.legend(
-        [entries[kind] for kind in colours],
-        colours,
+        [one_each[kind] for kind in colours],
+        list(colours),
         loc="upper center",
         bbox_to_anchor=(0.5, -0.1),
         ncols=len(colours),
@@ -305,58 +385,31 @@ def timeline(events, *, title="", ax=None):
     return _label(ax, title)
 
 
-def network(sizes, *, labels, weights=None, most=8, title="", ax=None):
-    """A network as it is drawn on a blackboard: units in columns, one edge per weight.
+def network(
+    sizes: Sequence[int],
+    *,
+    labels: Sequence[str],
+    weights: Sequence[np.ndarray] | None = None,
+    most: int = 8,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """A network as it is drawn on a blackboard: units in columns, an edge per weight.
 
     sizes: units per layer, input first; labels: a name per layer; weights: a list of W
-    (n_in, n_out): red positive, blue negative, width by size. Layers of more than
+    (n_in, n_out): blue positive, vermilion negative, width by size. Layers of more than
     `most` units are shortened.
     """
     ax = _axes(ax, (1.2 + 1.6 * len(sizes), 3.6))
-    columns = [
-        {
-            i: (min(n, most) - 1) / 2
-            - min(i, most - 1)  # height of each unit that is drawn
-            for i in (range(n) if n <= most else [*range(most - 2), n - 1])
-        }
-        for n in sizes
-    ]
+    columns = [_unit_heights(n, most) for n in sizes]
     for layer, (sending, receiving) in enumerate(itertools.pairwise(columns)):
-        W = None if weights is None else weights[layer] / abs(weights[layer]).max()
-        for i, j in itertools.product(sending, receiving):
-            look = (
-                {"color": "#b0b0b0", "lw": 0.8}
-                if W is None
-                else {
-                    "color": COLOURS[int(W[i, j] > 0)],
-                    "lw": 0.3 + 2.7 * abs(W[i, j]),
-                }
-            )
-            ax.plot([layer, layer + 1], [sending[i], receiving[j]], zorder=1, **look)
-    for layer, (size, column, label) in enumerate(
-        zip(sizes, columns, labels, strict=True)
-    ):
-        colour = (
-            COLOURS[2] if layer == len(sizes) - 1 else COLOURS[0] if layer else QUIET
-        )
-        ax.scatter(
-            [layer] * len(column),
-            column.values(),
-            s=180,
-            zorder=2,
-            color="white",
-            edgecolor=colour,
-            linewidth=2,
-        )
-        if size > most:
-            ax.text(
-                layer,
-                min(column.values()) + 1,
-                "⋮",
-                ha="center",
-                va="center",
-                fontsize=14,
-            )
+        W = None if weights is None else weights[layer]
+        _edges(ax, layer, sending, receiving, W)
+    last = len(sizes) - 1
+    layers = zip(columns, sizes, labels, strict=True)
+    for layer, (heights, size, label) in enumerate(layers):
+        colour = QUIET if layer == 0 else COLOURS[2] if layer == last else RIGHT
+        _units(ax, layer, heights, size, colour)
         ax.text(
             layer,
             -0.02,
@@ -371,15 +424,60 @@ def network(sizes, *, labels, weights=None, most=8, title="", ax=None):
     return _label(ax, title)
 
 
-def bars(values, labels, errors=None, *, xlabel="", number="{:.3g}", title="", ax=None):
-    """Numbers to compare, one horizontal bar each, with the number and its spread
-    written out.
+def _unit_heights(n, most):
+    """{unit: its height}; of many units the first ones and the last, with a gap."""
+    middle = (min(n, most) - 1) / 2
+    if n <= most:
+        return {i: middle - i for i in range(n)}
+    first = {i: middle - i for i in range(most - 2)}
+    return {**first, n - 1: -middle}
+
+
+def _edges(ax, layer, sending, receiving, W):
+    """Lines between the units of two layers; their colour is the sign of W."""
+    for i, j in itertools.product(sending, receiving):
+        if W is None:
+            look = {"color": "#b0b0b0", "lw": 0.8}
+        else:
+            share = abs(W[i, j]) / np.abs(W).max()
+            look = {"color": FOR if W[i, j] > 0 else AGAINST, "lw": 0.3 + 2.7 * share}
+        ax.plot([layer, layer + 1], [sending[i], receiving[j]], zorder=1, **look)
+
+
+def _units(ax, layer, heights, size, colour):
+    """The circles of one layer, and dots where some are left out."""
+    ax.scatter(
+        [layer] * len(heights),
+        list(heights.values()),
+        s=180,
+        zorder=2,
+        color="white",
+        edgecolor=colour,
+        linewidth=2,
+    )
+    if size > len(heights):
+        gap = min(heights.values()) + 1
+        ax.text(layer, gap, "⋮", ha="center", va="center", fontsize=14)
+
+
+def bars(
+    values: Sequence[float] | np.ndarray,
+    labels: Sequence[str],
+    errors: Sequence[float] | np.ndarray | None = None,
+    *,
+    xlabel: str = "",
+    number: str = "{:.3g}",
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Numbers to compare: a horizontal bar each, number and spread written out.
 
     values (N,), labels (N,), errors (N,).
     """
+    rows = range(len(values))
     ax = _axes(ax, (7, 0.8 + 0.4 * len(values)))
     drawn = ax.barh(
-        range(len(values)),
+        rows,
         values,
         xerr=errors,
         height=0.6,
@@ -387,28 +485,32 @@ def bars(values, labels, errors=None, *, xlabel="", number="{:.3g}", title="", a
         ecolor="black",
         capsize=3,
     )
-    spreads = (
-        [""] * len(values)
-        if errors is None
-        else [f" ± {number.format(e)}" for e in errors]
-    )
-    texts = [
-        number.format(value) + spread
-        for value, spread in zip(values, spreads, strict=True)
-    ]
+    texts = [number.format(value) for value in values]
+    if errors is not None:
+        spreads = [f" ± {number.format(error)}" for error in errors]
+        texts = [a + b for a, b in zip(texts, spreads, strict=True)]
     ax.bar_label(drawn, texts, padding=6, fontsize=9)
-    ax.set_yticks(range(len(values)), labels)
+    ax.set_yticks(rows, labels)
     ax.invert_yaxis()
     ax.margins(x=0.25)
     ax.grid(axis="y", visible=False)
     return _label(ax, title, xlabel)
 
 
+# ------------------------------------------------------------------------- explanations
+
+
 def image_evidence(
-    image, segments, weights, *, ax=None, title="", scale=None, colorbar=True
-):
-    """Signed evidence over an image: blue parts speak for the class, orange ones
-    against it.
+    image: np.ndarray,
+    segments: np.ndarray,
+    weights: np.ndarray,
+    *,
+    scale: float | None = None,
+    colorbar: bool = True,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Signed evidence over an image: blue parts speak for the class, vermilion against.
 
     The stronger, the less of the image shines through; 0 is clear. Shapes: image `(H,
     W)` or `(H, W, 3)`, segments `(H, W)` in 0..d-1, weights `(d,)`. `scale` is the
@@ -416,51 +518,94 @@ def image_evidence(
     are to be compared.
     """
     ax = _axes(ax)
-    scale = scale or max(np.abs(weights).max(), 1e-12)
+    if scale is None:
+        scale = float(np.abs(weights).max())
+    scale = scale or 1e-12
     share = np.clip(weights / scale, -1, 1)[segments]
     # Grey and pale, so that the only colours are those of the evidence.
-    grey = (
-        np.asarray(image, float) @ [0.299, 0.587, 0.114] if image.ndim == 3 else image
-    )
-    low, high = np.min(grey), np.max(grey)
-    ax.imshow(
-        grey, cmap="gray", vmin=low - 0.8 * (high - low), vmax=high + 0.1 * (high - low)
-    )
-    colour = EVIDENCE((np.sign(share) + 1) / 2)
+    grey = np.asarray(image, float)
+    if image.ndim == 3:
+        grey = grey @ [0.299, 0.587, 0.114]
+    ax.imshow(0.42 + 0.53 * _stretched(grey), cmap="gray", vmin=0, vmax=1)
+    colour = SIGNED((np.sign(share) + 1) / 2)
     colour[..., 3] = 0.85 * np.abs(share)
     ax.imshow(colour)
-    ax.add_collection(
-        LineCollection(_outlines(segments), colors="0.45", linewidths=0.5)
-    )
-    ax.set(xticks=[], yticks=[])
+    _draw_outlines(ax, segments)
     if colorbar:
         ax.figure.colorbar(
-            plt.cm.ScalarMappable(Normalize(-scale, scale), EVIDENCE),
+            ScalarMappable(Normalize(-scale, scale), SIGNED),
             ax=ax,
             fraction=0.046,
-            label="against  ←  weight  →  for",
+            label=AGAINST_FOR,
         )
     return _label(ax, title)
 
 
-def _outlines(segments):
-    """Line segments along the edges of the pixels where one part meets another."""
-    below, right = (np.argwhere(np.diff(segments, axis=axis)) for axis in (0, 1))
-    return [[(x - 0.5, y + 0.5), (x + 0.5, y + 0.5)] for y, x in below] + [
-        [(x + 0.5, y - 0.5), (x + 0.5, y + 0.5)] for y, x in right
-    ]
+def top_parts(
+    image: np.ndarray,
+    segments: np.ndarray,
+    weights: np.ndarray,
+    *,
+    k: int = 5,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """The `k` strongest parts for the class, the rest grey: the view of LIME's paper.
+
+    Parts with a weight of 0 or less are never shown. Shapes as in `image_evidence`.
+    """
+    ax = _axes(ax)
+    strongest = np.argsort(-weights, kind="stable")[:k]
+    strongest = strongest[weights[strongest] > 0]
+    shown = np.isin(segments, strongest)
+    ax.imshow(np.where(shown[..., None], _rgb(image), 0.72))
+    _draw_outlines(ax, shown.astype(int))
+    return _label(ax, title)
 
 
-def evidence_bars(evidence, *, ax=None, title=""):
+def perturbed_copies(
+    explanation: "Explanation",
+    label: Any = None,
+    *,
+    k: int = 8,
+    columns: int = 4,
+    cmap: str = "gray",
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """The first `k` copies that the model was asked about, each with its answer.
+
+    The first is the original. `label` is a class by number or name, by default the
+    first that was explained. `cmap` colours grey images: `"Greys"` is ink on paper.
+    Raises ValueError for the explanation of a text or a table.
+    """
+    require(
+        explanation.image is not None,
+        "perturbed_copies draws images; for texts and tables look at "
+        "explanation.perturb(explanation.masks[:8])",
+    )
+    c = explanation.label(label)
+    letter = "y" if explanation.mode == "regression" else "p"
+    answers = explanation.predictions[:k, c]
+    captions = [f"{letter} = {answer:.2f}" for answer in answers]
+    copies = explanation.perturb(explanation.masks[:k])
+    if copies.ndim == 4:
+        return _grid(_rgb(copies), captions, columns, title, ax)
+    return _grid(copies, captions, columns, title, ax, cmap=cmap)
+
+
+def evidence_bars(
+    evidence: Sequence["Evidence"], *, title: str = "", ax: Axes | None = None
+) -> Axes:
     """Words or columns with their weights and 95 % intervals, heaviest on top.
 
     `evidence` is what `explanation.top()` returns.
     """
     ax = _axes(ax)
-    y = np.arange(len(evidence))
+    rows = range(len(evidence))
     weight, low, high = np.array([(e.weight, e.low, e.high) for e in evidence]).T
     ax.barh(
-        y,
+        rows,
         weight,
         color=np.where(weight > 0, FOR, AGAINST),
         alpha=0.85,
@@ -468,56 +613,51 @@ def evidence_bars(evidence, *, ax=None, title=""):
         error_kw={"ecolor": "0.25", "elinewidth": 1, "capsize": 2},
     )
     ax.axvline(0, color="0.25", linewidth=0.8)
-    ax.set_yticks(y, [str(e.name) for e in evidence])
+    # Half characters cannot be drawn, and dollar signs are no formulas.
+    names = [str(e.name).encode(errors="replace").decode() for e in evidence]
+    ax.set_yticks(rows, names, parse_math=False)
     ax.invert_yaxis()
-    return _label(ax, title, "against  ←  weight  →  for")
+    return _label(ax, title, AGAINST_FOR)
 
 
-def deletion_insertion(curves, *, ax=None, title=""):
-    """The curves of `faithfulness.deletion_insertion`, with the band of random
-    orders.
-    """
+def deletion_insertion(curves: Any, *, title: str = "", ax: Axes | None = None) -> Axes:
+    """The curves of `faithfulness.deletion_insertion`, with the random orders' band."""
     ax = _axes(ax)
     share = np.linspace(0, 1, len(curves.deletion))
-    ax.fill_between(
-        share,
-        *np.percentile(curves.random, [5, 95], axis=0),
-        color="0.85",
-        label="random orders, 5 to 95 %",
-    )
-    ax.plot(
-        share,
-        curves.random.mean(axis=0),
-        color="0.5",
-        label=f"their mean, area {curves.random_area:.2f}",
-    )
-    ax.plot(
-        share,
-        curves.deletion,
-        color=AGAINST,
-        label=f"best evidence off first (deletion), area {curves.deletion_area:.2f}",
-    )
-    ax.plot(
-        share,
-        curves.insertion[::-1],
-        color=FOR,
-        label=f"best evidence off last (insertion), area {curves.insertion_area:.2f}",
-    )
+    low, high = np.percentile(curves.random, [5, 95], axis=0)
+    ax.fill_between(share, low, high, color="0.85", label="random orders, 5 to 95 %")
+    lines = {
+        f"their mean, area {curves.random_area:.2f}": (
+            curves.random.mean(axis=0),
+            "0.5",
+        ),
+        f"best evidence off first (deletion), area {curves.deletion_area:.2f}": (
+            curves.deletion,
+            COLOURS[3],
+        ),
+        f"best evidence off last (insertion), area {curves.insertion_area:.2f}": (
+            curves.insertion[::-1],
+            COLOURS[2],
+        ),
+    }
+    for label, (curve, colour) in lines.items():
+        ax.plot(share, curve, color=colour, label=label)
     ax.set(ylim=(-0.03, 1.03))
     ax.legend()
-    return _label(
-        ax, title, "share of the parts switched off", "probability of the class"
-    )
+    xlabel = "share of the parts switched off"
+    return _label(ax, title, xlabel, "probability of the class")
 
 
-def as_html(ax):
+def as_html(ax: Axes) -> str:
     """The figure of an Axes as an `<img>` tag, the figure closed."""
+    figure: Any = ax.figure
     file = io.BytesIO()
-    ax.figure.savefig(
+    figure.savefig(
         file, format="png", dpi=80, bbox_inches="tight", metadata={"Software": None}
     )
-    plt.close(ax.figure)
-    return f'<img src="data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}">'
+    plt.close(figure)
+    code = base64.b64encode(file.getvalue()).decode()
+    return f'<img src="data:image/png;base64,{code}">'
 
 
 # ------------------------------------------------------------------------- common parts
@@ -529,11 +669,33 @@ def _axes(ax, size=None):
 
 
 def _plane(low, high, n=200):
-    """Steps across (n,) and up (n,), and all n * n points of the rectangle, (n * n,
-    2).
-    """
+    """Steps across (n,) and up (n,), and all points of the rectangle, (n * n, 2)."""
     across, up = np.linspace(low, high, n).T
     return across, up, np.stack(np.meshgrid(across, up), -1).reshape(-1, 2)
+
+
+def _rgb(image):
+    """Images (..., H, W, 3) with numbers in [0, 1]; (H, W) becomes grey, 0 black."""
+    image = np.asarray(image, float)
+    if image.ndim == 2:
+        return np.repeat(_stretched(image)[..., None], 3, axis=-1)
+    return np.clip(image / (1 if image.max() <= 1 else 255), 0, 1)
+
+
+def _stretched(image):
+    """Numbers from 0, the darkest, to 1, the lightest."""
+    low = image.min()
+    return (image - low) / (image.max() - low or 1)
+
+
+def _draw_outlines(ax, segments):
+    """Lines along the edges of the pixels where one part meets another; no ticks."""
+    below = np.argwhere(np.diff(segments, axis=0))
+    right = np.argwhere(np.diff(segments, axis=1))
+    lines = [[(x - 0.5, y + 0.5), (x + 0.5, y + 0.5)] for y, x in below]
+    lines += [[(x + 0.5, y - 0.5), (x + 0.5, y + 0.5)] for y, x in right]
+    ax.add_collection(LineCollection(lines, colors="0.45", linewidths=0.5))
+    ax.set(xticks=[], yticks=[])
 
 
 def _label(ax, title="", xlabel="", ylabel=""):
@@ -550,34 +712,34 @@ def _label(ax, title="", xlabel="", ylabel=""):
     return ax
 
 
+def _tiles(images):
+    """(N, H, W) of images (N, H, W) or (N, 1, H, W)."""
+    return np.reshape(images, (len(images), *np.shape(images)[-2:]))
+
+
 def _grid(images, captions, columns, title, ax, **how):
-    """All images as one picture (one artist is quick), captions above them."""
-    n, (h, w) = len(images), np.shape(images)[-2:]
-    tiles = np.reshape(images, (n, h, w))  # (N, 1, H, W) too
-    columns, gap = min(columns, n), max(1, h // 14)
-    rows = -(-n // columns)
+    """Images (N, H, W) or (N, H, W, 3) as one picture, captions above them.
+
+    One artist is quick to draw, a hundred are not.
+    """
+    n, h, w = images.shape[:3]
+    columns = min(columns, n)
+    gap = max(1, h // 14)
     captions = [] if captions is None else [str(caption) for caption in captions]
     lines = max((1 + caption.count("\n") for caption in captions), default=0)
     head = round((0.08 + 0.3 * lines) * h) if lines else gap  # room for the captions
-    canvas = np.pad(
-        tiles.astype(float),
-        ((0, rows * columns - n), (head, 0), (0, gap)),
-        constant_values=np.nan,
-    )
-    canvas = canvas.reshape(rows, columns, h + head, w + gap).swapaxes(1, 2)
-    canvas = canvas.reshape(rows * (h + head), columns * (w + gap))[
-        0 if lines else gap :, :-gap
-    ]
-    size = max(4.0, min(7.5, 0.8 * columns))
-    titles = -(-len(title) // int(11 * size))  # lines of it, about
-    ax = _axes(
-        ax, (size, 0.15 + 0.2 * titles + size * canvas.shape[0] / canvas.shape[1])
-    )
+    canvas = _side_by_side(images, columns, head, gap)
+    canvas = canvas[0 if lines else gap :, :-gap]
+    width = max(4.0, min(7.5, 0.8 * columns))
+    title_lines = -(-len(title) // int(11 * width))  # about
+    height = 0.15 + 0.2 * title_lines + width * canvas.shape[0] / canvas.shape[1]
+    ax = _axes(ax, (width, height))
     ax.imshow(canvas, interpolation="nearest", **how)
     for k, caption in zip(range(n if captions else 0), captions, strict=True):
+        row, column = divmod(k, columns)
         ax.text(
-            k % columns * (w + gap) + w / 2,
-            k // columns * (h + head) + head,
+            column * (w + gap) + w / 2,
+            row * (h + head) + head,
             caption,
             ha="center",
             va="bottom",
@@ -587,3 +749,14 @@ def _grid(images, captions, columns, title, ax, **how):
         )
     ax.axis("off")
     return _label(ax, title)
+
+
+def _side_by_side(images, columns, head, gap):
+    """One array of all images, row by row, with empty space above and to the right."""
+    n, h, w, *colours = images.shape
+    rows = -(-n // columns)
+    empty = 1.0 if colours else np.nan  # paper, or nothing
+    canvas = np.full((rows * columns, h + head, w + gap, *colours), empty)
+    canvas[:n, head:, :w] = images
+    canvas = canvas.reshape(rows, columns, h + head, w + gap, *colours)
+    return canvas.swapaxes(1, 2).reshape(rows * (h + head), -1, *colours)

@@ -13,10 +13,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scratchml import plots
+from scratchml.explanation import Evidence, Explanation
 from scratchml.faithfulness import Curves
-from scratchml.explanation import Evidence
+from scratchml.lime import explain_image, explain_text
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def explained(image):
+    """An image whose brightness is what the model reads; nothing hides as paper."""
+
+    def predict(images):
+        p = images.reshape(len(images), -1).mean(axis=1) / image.max()
+        return np.column_stack([1 - p, p])
+
+    cells = np.arange(64).reshape(8, 8) // 16
+    return explain_image(
+        predict, image, segments=cells, fill=0, n_samples=50, progress=False
+    )
 
 
 def data():
@@ -74,6 +88,11 @@ def data():
             (rng.random((8, 8)), np.arange(64).reshape(8, 8) // 16, rng.normal(size=4)),
             {},
         ),
+        "top_parts": (
+            (rng.random((8, 8)), np.arange(64).reshape(8, 8) // 16, rng.normal(size=4)),
+            {"k": 2},
+        ),
+        "perturbed_copies": ((explained(rng.random((8, 8, 3))),), {}),
         "evidence_bars": (
             (
                 [
@@ -162,8 +181,15 @@ def test_leaves_its_arguments_as_they_were(name):
     args, options = data()[name]
     before = copy.deepcopy((args, options))
     getattr(plots, name)(*args, **options)
-    np.testing.assert_equal(args, before[0])
+    np.testing.assert_equal(contents(args), contents(before[0]))
     np.testing.assert_equal(options, before[1])
+
+
+def contents(args):
+    """The arguments; of an explanation its arrays, as it cannot be compared itself."""
+    return [
+        {**vars(a), "perturb": None} if isinstance(a, Explanation) else a for a in args
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -260,11 +286,49 @@ def test_style_is_only_set_when_asked():
     assert result.stdout.split() == ["True", "90.0", "False"]
 
 
-def test_style_replaces_what_was_set_before():
+def test_style_sets_its_own_and_leaves_the_rest():
+    mpl.rcdefaults()
     plt.rcParams["lines.linestyle"] = ":"
-    backend = mpl.get_backend()
+    plt.rcParams["figure.dpi"] = 33
+    before = dict(plt.rcParams)
     plots.style()
-    assert plt.rcParams["lines.linestyle"] == "-" and mpl.get_backend() == backend
+    changed = {k for k, value in plt.rcParams.items() if value != before[k]}
+    assert plt.rcParams["figure.dpi"] == 90 and plt.rcParams["lines.linestyle"] == ":"
+    assert {"axes.prop_cycle", "axes.grid", "legend.frameon"} <= changed
+    assert len(changed) == 19
+    with plt.rc_context():
+        plt.rcParams["axes.grid"] = False
+        plots.style()
+    assert plt.rcParams["axes.grid"]
+
+
+def test_a_sign_has_one_colour_everywhere():
+    """Blue is positive or for, vermilion negative or against, white is zero."""
+    rgb = mpl.colors.to_rgb
+    for_, against = rgb(plots.FOR), rgb(plots.AGAINST)
+
+    def ends(norm, cmap):
+        return [cmap(norm(v))[:3] for v in (norm.vmin, 0.0, norm.vmax)]
+
+    signed = [against, (1, 1, 1), for_]
+    picture = plots.weights(np.array([[1.0], [-2.0]]), shape=(1, 2)).images[0]
+    np.testing.assert_allclose(
+        ends(picture.norm, picture.get_cmap()), signed, atol=0.01
+    )
+    halves = np.array([[0, 1]])
+    ax = plots.image_evidence(np.zeros((1, 2)), halves, np.array([1.0, -1.0]))
+    overlay = np.asarray(ax.images[1].get_array())
+    np.testing.assert_allclose(overlay[0, :, :3], [for_, against], atol=0.01)
+    bar = ax.figure.axes[1]
+    assert "against" in bar.get_ylabel().split("←")[0]
+    W = [np.array([[2.0], [-1.0]])]
+    edges = plots.network([2, 1], labels=["in", "out"], weights=W).lines
+    assert [rgb(line.get_color()) for line in edges] == [for_, against]
+    evidence = [Evidence("a", 1.0, 0.5, 1.5, 0), Evidence("b", -1.0, -2.0, -0.5, 1)]
+    bars = plots.evidence_bars(evidence).patches
+    assert [patch.get_facecolor()[:3] for patch in bars] == [for_, against]
+    for curve in plots.deletion_insertion(data()["deletion_insertion"][0][0]).lines:
+        assert rgb(curve.get_color()) not in (for_, against), "a curve has no sign"
 
 
 def test_colours_differ_for_colour_blind_readers():
@@ -344,7 +408,7 @@ def test_weights_share_one_scale_around_zero():
     ax = plots.weights(W)
     picture = ax.images[0]
     assert (picture.norm.vmin, picture.norm.vmax) == (-2, 2)
-    assert picture.get_cmap().name == "RdBu_r"
+    assert picture.get_cmap() is plots.SIGNED
     tile = picture.get_array().filled(np.nan)[:28, :28]
     assert (
         tile[0, 0] == 0.5 and tile[-1, -1] == 1
@@ -573,8 +637,8 @@ def test_network_weights_show_sign_and_size():
     )
     strong, weak = ax.lines
     assert (strong.get_color(), weak.get_color()) == (
-        plots.COLOURS[1],
-        plots.COLOURS[0],
+        plots.FOR,
+        plots.AGAINST,
     )
     assert strong.get_linewidth() > weak.get_linewidth()
 
@@ -590,3 +654,82 @@ def test_bars_write_the_numbers_out():
         "b",
     ] and ax.yaxis_inverted()
     assert texts(plots.bars([-0.5, 2], ["a", "b"])) == ["-0.5", "2"]
+
+
+# ------------------------------------------------------------------------- explanations
+
+CELLS = np.arange(64).reshape(8, 8) // 16
+
+
+def test_evidence_fades_towards_zero_and_shares_a_scale():
+    weights = np.array([2.0, -1, 0, 0.5])
+    ax = plots.image_evidence(np.eye(8), CELLS, weights)
+    alpha = np.asarray(ax.images[1].get_array())[::2, 0, 3]
+    np.testing.assert_allclose(alpha, 0.85 * np.array([1, 0.5, 0, 0.25]))
+    ax = plots.image_evidence(np.eye(8), CELLS, weights, scale=4, colorbar=False)
+    alpha = np.asarray(ax.images[1].get_array())[::2, 0, 3]
+    np.testing.assert_allclose(alpha, 0.85 * np.array([0.5, 0.25, 0, 0.125]))
+    assert len(ax.figure.axes) == 1
+    nothing = plots.image_evidence(np.eye(8), CELLS, np.zeros(4))
+    assert not np.asarray(nothing.images[1].get_array())[..., 3].any()
+    edges = nothing.collections[0].get_segments()
+    assert {tuple(np.ravel(edge)[1::2]) for edge in edges} == {
+        (y, y) for y in (1.5, 3.5, 5.5)
+    }
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_the_strongest_parts_are_shown_and_the_rest_is_grey(colour):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (8, 8, 3) if colour else (8, 8)).astype(np.uint8)
+    ax = plots.top_parts(image, CELLS, np.array([-9.0, 0.1, 0.3, 0.2]), k=2)
+    drawn = np.asarray(ax.images[0].get_array())
+    assert drawn.shape == (8, 8, 3)
+    assert (drawn[:4] == 0.72).all(), "against, or not strong enough"
+    if colour:
+        np.testing.assert_allclose(drawn[4:], image[4:] / 255)
+    else:
+        assert len(np.unique(drawn[4:])) > 10
+    few = plots.top_parts(image, CELLS, np.array([-9.0, 0, 0.3, -2]), k=5)
+    grey = (np.asarray(few.images[0].get_array()) == 0.72).all(axis=-1)
+    assert grey[:4].all() and not grey[4:6].all() and grey[6:].all()
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 8, 3)])
+def test_perturbed_copies_are_those_that_were_asked_about(shape):
+    image = np.random.default_rng(0).uniform(0.1, 1, shape)
+    explanation = explained(image)
+    ax = plots.perturbed_copies(explanation, 1, k=6, columns=3)
+    assert texts(ax) == [f"p = {p:.2f}" for p in explanation.predictions[:6, 1]]
+    canvas = np.asarray(ax.images[0].get_array())
+    height, width = canvas.shape[0] // 2, (canvas.shape[1] + 1) // 3
+    copies = explanation.perturb(explanation.masks)
+    for k in range(6):
+        row, column = divmod(k, 3)
+        tile = canvas[(row + 1) * height - 8 : (row + 1) * height]
+        tile = tile[:, column * width : column * width + 8]
+        np.testing.assert_allclose(tile, copies[k])
+    other = plots.perturbed_copies(explanation, 0, k=2)
+    assert texts(other) == [f"p = {p:.2f}" for p in explanation.predictions[:2, 0]]
+
+
+def test_perturbed_copies_are_images():
+    words = explain_text(
+        lambda batch: np.full((len(batch), 2), 0.5), "a b", n_samples=9, progress=False
+    )
+    with pytest.raises(ValueError, match=r"explanation\.perturb"):
+        plots.perturbed_copies(words)
+    number = explain_image(
+        lambda b: b.mean(axis=(1, 2)), np.eye(8), mode="regression", progress=False
+    )
+    assert texts(plots.perturbed_copies(number, k=1)) == ["y = 0.12"]
+
+
+def test_names_are_drawn_as_they_stand():
+    """Neither half a character nor a formula in dollar signs stops a picture."""
+    names = ["\ud83d", "$x^$ costs $5", "plain"]
+    evidence = [Evidence(name, 1.0, 0.5, 1.5, 0) for name in names]
+    ax = plots.evidence_bars(evidence)
+    ax.figure.canvas.draw()
+    drawn = [label.get_text() for label in ax.get_yticklabels()]
+    assert drawn == ["?", "$x^$ costs $5", "plain"]
