@@ -11,58 +11,90 @@ neighbouring numbers, and the result goes out as a transposed view, `(N, C, H, W
 again, at no cost.
 """
 
+from collections.abc import Callable
 from functools import reduce
+from typing import TypeAlias
 
 import numpy as np
+from numpy.random import Generator
+from numpy.typing import DTypeLike
 
-from ._support import check_dtype, check_floating, require
+from ._support import Array, check_dtype, check_floating, require
 from .layers import Layer, he, softmax
 from .training import predict
 
-BLOCK = (
-    2**20
-)  # numbers of im2col's matrix that Conv2d makes at a time: they stay in the cache
+Size: TypeAlias = int | tuple[int, int]
+
+# Conv2d makes at most so many numbers of im2col's matrix at a time: they fit the cache.
+BLOCK = 2**20
 
 
-def output_size(size, kernel_size, stride=1, padding=0):
-    """How many positions a kernel has along one axis: `(size + 2 padding - kernel_size)
-    // stride + 1`.
+def output_size(size: int, kernel_size: int, stride: int = 1, padding: int = 0) -> int:
+    """How many positions a kernel has along one axis.
+
+    That is `(size + 2 padding - kernel_size) // stride + 1`.
 
     Derived in notebooks/03_cnn.ipynb, section *What a convolution is*.
+
+    >>> output_size(28, 5)
+    24
+    >>> output_size(28, 5, padding=2)
+    28
+    >>> output_size(28, 2, stride=2)
+    14
     """
     return (size + 2 * padding - kernel_size) // stride + 1
 
 
-def im2col(x, kernel_size, stride=1, padding=0):
-    """Write the pixels that the kernel meets at one position as one column, for all
-    positions.
+def im2col(x: Array, kernel_size: Size, stride: Size = 1, padding: Size = 0) -> Array:
+    """Write the pixels that the kernel meets at each position as one column.
 
     Shapes: `(N, C, H, W)` to `(C kh kw, oh ow N)`. Rows run over channel, kernel row
     and kernel column; columns over output row, output column and image. A convolution
-    is then `W @ cols`.
+    is then `W @ cols`. `kernel_size`, `stride` and `padding` are integers or pairs
+    (rows, columns).
 
-    Raises ValueError when the kernel does not fit into the padded image.
+    Raises ValueError if the kernel does not fit into the padded image.
 
     Derived in notebooks/03_cnn.ipynb, section *im2col* (Chellapilla, Puri and Simard,
     2006).
+
+    >>> x = np.arange(9.0).reshape(1, 1, 3, 3)
+    >>> im2col(x, 2)  # the first column is the patch at the top left
+    array([[0., 1., 3., 4.],
+           [1., 2., 4., 5.],
+           [3., 4., 6., 7.],
+           [4., 5., 7., 8.]])
     """
-    kernel_size, stride, padding = _pairs(im2col, kernel_size, stride, padding)
+    kernel_size, stride, padding = _pairs("im2col", kernel_size, stride, padding)
     _check_images("im2col", x, kernel_size, padding)
     return _gather(_pad(x, padding), kernel_size, stride)
 
 
-def col2im(cols, shape, kernel_size, stride=1, padding=0):
+def col2im(
+    cols: Array,
+    shape: tuple[int, int, int, int],
+    kernel_size: Size,
+    stride: Size = 1,
+    padding: Size = 0,
+) -> Array:
     """Add each number of `cols` to the pixel that `im2col` took it from.
 
     It is the transpose of `im2col`, hence its backward: `sum(im2col(x) c) = sum(x
-    col2im(c))`. Shapes: `(C kh kw, oh ow N)` to `shape`, that of the images `(N, C, H,
-    W)`.
+    col2im(c))`. Shapes: `(C kh kw, oh ow N)` to `shape`, that of the images
+    `(N, C, H, W)`.
 
-    Raises ValueError when `cols` is not what `im2col` gives for images of that shape.
+    Raises ValueError if `cols` is not what `im2col` gives for images of that shape.
 
     Derived in notebooks/03_cnn.ipynb, section *im2col*.
+
+    >>> ones = np.ones((4, 4))  # in how many of the four 2 x 2 windows a pixel lies
+    >>> col2im(ones, (1, 1, 3, 3), 2)[0, 0]
+    array([[1., 2., 1.],
+           [2., 4., 2.],
+           [1., 2., 1.]])
     """
-    kernel_size, stride, padding = _pairs(col2im, kernel_size, stride, padding)
+    kernel_size, stride, padding = _pairs("col2im", kernel_size, stride, padding)
     check_floating("col2im", cols)
     padded = _pad(np.zeros(shape, cols.dtype), padding)
     shifts = _shifts(padded, kernel_size, stride)
@@ -76,123 +108,136 @@ def col2im(cols, shape, kernel_size, stride=1, padding=0):
 
 
 class _Windows(Layer):
-    """A layer that sees the image through a window of kh x kw pixels, position by
-    position.
-    """
+    """A layer that sees the image through a window, position by position."""
 
-    def __init__(self, kernel_size, stride, padding):
-        self.kernel_size, self.stride, self.padding = _pairs(
-            type(self), kernel_size, stride, padding
-        )
+    def __init__(self, kernel_size: Size, stride: Size, padding: Size) -> None:
+        pairs = _pairs(type(self).__name__, kernel_size, stride, padding)
+        self.kernel_size, self.stride, self.padding = pairs
 
-    def __repr__(self):
-        W = self.params.get("W")
-        channels = "" if W is None else f"{W.shape[1]} -> {W.shape[0]}, "
+    def _geometry(self) -> str:
         return (
-            f"{type(self).__name__}({channels}kernel {self.kernel_size}, stride {self.stride}, "
-            f"padding {self.padding})"
+            f"kernel {self.kernel_size}, stride {self.stride}, padding {self.padding}"
         )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._geometry()})"
 
 
 class Conv2d(_Windows):
-    """One small kernel for all positions: `y[o] at a position = sum(W[o] * pixels
-    there) + b[o]`.
+    """One small kernel for all positions: `y[o] = sum(W[o] * pixels there) + b[o]`.
 
     With `cols = im2col(x)` it is a Linear layer, `y = W cols + b`. So `dW = dy cols^T`,
     `db = sum of dy over images and positions`, `dx = col2im(W^T dy)`. Like every
     framework it correlates: the kernel is not flipped.
 
     Shapes: `x` is `(N, c_in, H, W)`, `W` is `(c_out, c_in, kh, kw)`, `b` is `(c_out,)`,
-    `y` is `(N, c_out, oh, ow)` with `oh = (H + 2 padding - kh) // stride + 1`.
-    `kernel_size`, `stride` and `padding` are numbers or pairs (rows, columns); `init`
-    as in `Linear`.
+    `y` is `(N, c_out, oh, ow)` with sizes as in `output_size`. `kernel_size`, `stride`
+    and `padding` are integers or pairs (rows, columns); `init` as in `Linear`.
 
-    Raises ValueError for other channels, for a kernel larger than the padded image and
-    for a stride below 1; TypeError when the dtype of `x` is not that of the weights.
+    Raises ValueError if `x` has other channels, if the kernel is larger than the padded
+    image, or for a stride below 1; TypeError if the dtype of `x` is not that of the
+    weights.
 
     Derived in notebooks/03_cnn.ipynb, section *A convolution is a Linear layer* (LeCun
     et al., 1989).
+
+    >>> layer = Conv2d(3, 8, 5, padding=2, rng=np.random.default_rng(0))
+    >>> layer.forward(np.zeros((10, 3, 28, 28), np.float32)).shape
+    (10, 8, 28, 28)
+    >>> layer.params["W"].shape, layer.params["b"].shape
+    ((8, 3, 5, 5), (8,))
     """
 
     def __init__(
         self,
-        c_in,
-        c_out,
-        kernel_size,
+        c_in: int,
+        c_out: int,
+        kernel_size: Size,
         *,
-        stride=1,
-        padding=0,
-        rng,
-        init=he,
-        dtype=np.float32,
-    ):
+        stride: Size = 1,
+        padding: Size = 0,
+        rng: Generator,
+        init: Callable[..., Array] = he,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         super().__init__(kernel_size, stride, padding)
         kh, kw = self.kernel_size
-        W = init((c_out, c_in, kh, kw), c_in * kh * kw, c_out * kh * kw, rng)
-        self.params = {"W": W.astype(dtype), "b": np.zeros(c_out, dtype)}
+        shape = (c_out, c_in, kh, kw)
+        W = init(shape, c_in * kh * kw, c_out * kh * kw, rng)
+        b = np.zeros(c_out, dtype)
+        self.params = {"W": W.astype(dtype), "b": b}
 
-    def forward(self, x):
-        W, b = self.params["W"], self.params["b"]
-        _check_images(self, x, self.kernel_size, self.padding, channels=W.shape[1])
-        check_dtype(self, x, W.dtype)
-        padded, W = _pad(x, self.padding), W.reshape(len(W), -1)
-        oh, ow = map(
-            output_size, x.shape[2:], self.kernel_size, self.stride, self.padding
-        )
-        y = np.empty((len(W), oh * ow * len(x)), x.dtype)
-        for here, rows in self._blocks(padded.shape, oh, ow):
-            np.matmul(
-                W,
-                _gather(padded[:, rows], self.kernel_size, self.stride),
-                out=y[:, here],
-            )
-        y += b[:, None]
-        return self._keep(
-            y.reshape(len(W), oh, ow, len(x)).transpose(3, 0, 1, 2), padded
-        )
+    def forward(self, x: Array) -> Array:
+        c_out, c_in = self.params["W"].shape[:2]
+        _check_images(self, x, self.kernel_size, self.padding, channels=c_in)
+        check_dtype(self, x, self.params["W"].dtype)
+        W = self.params["W"].reshape(c_out, -1)  # (c_out, c_in kh kw)
+        padded = _pad(x, self.padding)
+        oh, ow = self._output_sizes(padded)
+        N = len(x)
+        y = np.empty((c_out, oh * ow * N), x.dtype)
+        for positions, rows in self._blocks(padded, oh, ow):
+            cols = _gather(padded[:, rows], self.kernel_size, self.stride)
+            np.matmul(W, cols, out=y[:, positions])
+        y += self.params["b"][:, None]
+        maps = y.reshape(c_out, oh, ow, N)
+        return self._keep(_batch_first(maps), padded)
 
-    def backward(self, dy):
-        padded, W = self._kept(dy), self.params["W"]
-        flat, dys = W.reshape(len(W), -1), _pad(dy).reshape(len(W), -1)
-        dWT = np.zeros_like(flat.T)
+    def backward(self, dy: Array) -> Array | None:
+        padded = self._kept(dy)
+        oh, ow = dy.shape[2:]
+        c_out = len(self.params["W"])
+        W = self.params["W"].reshape(c_out, -1)
+        dy = _pad(dy).reshape(c_out, -1)  # (c_out, oh ow N)
+        dW_T = np.zeros_like(W.T)
         dpadded = np.zeros_like(padded) if self.needs_input_grad else None
-        for here, rows in self._blocks(padded.shape, *dy.shape[2:]):
-            dWT += (
-                _gather(padded[:, rows], self.kernel_size, self.stride) @ dys[:, here].T
-            )
-            if self.needs_input_grad:
-                _scatter(
-                    flat.T @ dys[:, here],
-                    dpadded[:, rows],
-                    self.kernel_size,
-                    self.stride,
-                )
-        self.grads = {"W": dWT.T.reshape(W.shape), "b": dys.sum(axis=1)}
-        return _crop(dpadded, self.padding) if self.needs_input_grad else None
+        for positions, rows in self._blocks(padded, oh, ow):
+            cols = _gather(padded[:, rows], self.kernel_size, self.stride)
+            dW_T += cols @ dy[:, positions].T
+            if dpadded is not None:
+                dcols = W.T @ dy[:, positions]
+                _scatter(dcols, dpadded[:, rows], self.kernel_size, self.stride)
+        dW = dW_T.T.reshape(self.params["W"].shape)
+        self.grads = {"W": dW, "b": dy.sum(axis=1)}
+        return None if dpadded is None else _crop(dpadded, self.padding)
 
-    def _blocks(self, shape, oh, ow):
-        """Some output rows at a time: their place in y, and the rows of the image they
-        see.
-        """
-        (kh, kw), stride, row = self.kernel_size, self.stride[0], ow * shape[3]
-        step = max(1, BLOCK // max(1, shape[0] * kh * kw * row))
+    def _output_sizes(self, padded):
+        h, w = padded.shape[1:3]
+        oh = output_size(h, self.kernel_size[0], self.stride[0])
+        ow = output_size(w, self.kernel_size[1], self.stride[1])
+        return oh, ow
+
+    def _blocks(self, padded, oh, ow):
+        """A few output rows at a time: their positions, and the image rows they see."""
+        C, _, _, N = padded.shape
+        kh, kw = self.kernel_size
+        stride = self.stride[0]
+        one_row = C * kh * kw * ow * N  # numbers of im2col's matrix
+        step = max(1, BLOCK // max(1, one_row))
         for top in range(0, oh, step):
             end = min(top + step, oh)
-            yield (
-                slice(top * row, end * row),
-                slice(top * stride, (end - 1) * stride + kh),
-            )
+            positions = slice(top * ow * N, end * ow * N)
+            rows = slice(top * stride, (end - 1) * stride + kh)
+            yield positions, rows
+
+    def __repr__(self) -> str:
+        c_out, c_in = self.params["W"].shape[:2]
+        return f"Conv2d({c_in} -> {c_out}, {self._geometry()})"
 
 
 class _Pool2d(_Windows):
-    def __init__(self, kernel_size, *, stride=None, padding=0):
+    """Pooling moves by the size of its window, unless it is told otherwise."""
+
+    def __init__(
+        self, kernel_size: Size, *, stride: Size | None = None, padding: Size = 0
+    ) -> None:
         super().__init__(
             kernel_size, kernel_size if stride is None else stride, padding
         )
+        kh, kw = self.kernel_size
+        p, q = self.padding
         require(
-            all(
-                2 * p <= k for p, k in zip(self.padding, self.kernel_size, strict=True)
-            ),
+            2 * p <= kh and 2 * q <= kw,
             f"{self} expects a padding of at most half the kernel",
         )
 
@@ -202,27 +247,37 @@ class MaxPool2d(_Pool2d):
 
     `dx` is `dy` at that pixel and 0 elsewhere. Where several are largest, the first
     one, row by row, gets the whole gradient, as in PyTorch. Shapes: `(N, C, H, W)` to
-    `(N, C, oh, ow)`, sizes as in `Conv2d`. `stride` defaults to the kernel; padding
-    never wins.
+    `(N, C, oh, ow)`, sizes as in `output_size`. `stride` is by default the kernel's
+    size; padding never wins.
 
-    Raises ValueError for a kernel larger than the padded image, a stride below 1 and a
-    padding of more than half the kernel; TypeError for integer images.
+    Raises ValueError if the kernel is larger than the padded image, for a stride below
+    1 or a padding of more than half the kernel; TypeError for integer images.
 
     Derived in notebooks/03_cnn.ipynb, section *Pooling* (Ranzato et al., 2007).
+
+    >>> x = np.array([[1.0, 2, 5, 6], [3, 4, 8, 7]]).reshape(1, 1, 2, 4)
+    >>> MaxPool2d(2).forward(x)
+    array([[[[4., 8.]]]])
     """
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         _check_images(self, x, self.kernel_size, self.padding)
+        kh, kw = self.kernel_size
+        sh, sw = self.stride
         padded = _pad(x, self.padding, fill=-np.inf)
-        y = reduce(np.maximum, _shifts(padded, self.kernel_size, self.stride))
-        return self._keep(y.transpose(3, 0, 1, 2), padded, y)
+        # The maximum of each column of the window, then the maximum of those.
+        columns = reduce(np.maximum, _shifts(padded, (kh, 1), (sh, 1)))
+        y = reduce(np.maximum, _shifts(columns, (1, kw), (1, sw)))
+        return self._keep(_batch_first(y), padded, y)
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         padded, y = self._kept(dy)
-        dy, dpadded = _pad(dy), np.zeros_like(padded)
-        shifts = (_shifts(a, self.kernel_size, self.stride) for a in (padded, dpadded))
+        dy = _pad(dy)
+        dpadded = np.zeros_like(padded)
         waiting = np.ones(y.shape, bool)  # for the first pixel that equals the maximum
-        for pixels, dpixels in zip(*shifts, strict=True):
+        shifts = _shifts(padded, self.kernel_size, self.stride)
+        dshifts = _shifts(dpadded, self.kernel_size, self.stride)
+        for pixels, dpixels in zip(shifts, dshifts, strict=True):
             found = waiting & (pixels == y)
             waiting ^= found
             dpixels += dy * found
@@ -232,20 +287,21 @@ class MaxPool2d(_Pool2d):
 class AvgPool2d(_Pool2d):
     """The mean of each window; every pixel of it gets `dx = dy / (kh kw)`.
 
-    Shapes: `(N, C, H, W)` to `(N, C, oh, ow)`, sizes as in `Conv2d`. `stride` defaults
-    to the kernel; padding counts as zeros, as in PyTorch. Raises as `MaxPool2d`.
+    Shapes: `(N, C, H, W)` to `(N, C, oh, ow)`, sizes as in `output_size`. `stride` is
+    by default the kernel's size; padding counts as zeros, as in PyTorch. Raises as
+    `MaxPool2d`.
 
     Derived in notebooks/03_cnn.ipynb, section *Pooling* (LeCun et al., 1990).
     """
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         _check_images(self, x, self.kernel_size, self.padding)
         padded = _pad(x, self.padding)
         shifts = _shifts(padded, self.kernel_size, self.stride)
         y = reduce(np.add, shifts) / len(shifts)
-        return self._keep(y.transpose(3, 0, 1, 2), padded.shape)
+        return self._keep(_batch_first(y), padded.shape)
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         dpadded = np.zeros(self._kept(dy), dy.dtype)
         shifts = _shifts(dpadded, self.kernel_size, self.stride)
         share = _pad(dy) / len(shifts)
@@ -258,32 +314,34 @@ class GlobalAvgPool2d(Layer):
     """The mean of each channel over all positions, whatever the size of the image.
 
     Shapes: `(N, C, H, W)` to `(N, C)`; `dx = dy / (H W)` everywhere. Raises ValueError
-    for other shapes, TypeError for integer images.
+    if `x` has the wrong shape, TypeError for integer images.
 
     Derived in notebooks/03_cnn.ipynb, section *Pooling* (Lin, Chen and Yan, 2014).
     """
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         _check_images(self, x)
         return self._keep(x.mean(axis=(2, 3)), x.shape)
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         h, w = self._kept(dy)[2:]
-        return np.tile(dy.T[:, None, None] / (h * w), (h, w, 1)).transpose(3, 0, 1, 2)
+        share = dy.T[:, None, None] / (h * w)  # (C, 1, 1, N)
+        return _batch_first(np.tile(share, (h, w, 1)))
 
 
-def local_probabilities(model, images, *, batch_size=None):
-    """What a network for patches sees in whole photographs: the mean of all its local
-    answers.
+def local_probabilities(
+    model: Layer, images: Array, *, batch_size: int | None = None
+) -> Array:
+    """What a network for patches sees in whole photographs: the mean of its answers.
 
-    Convolution and pooling work on images of any size: the last layer gives scores `(N,
-    classes, h, w)`, one set for each patch. Each patch has its own softmax, and the
-    probabilities of the image are their mean: a class that fills half of the image gets
-    half. Shapes: `(N, H, W, C)`, whole numbers 0..255 or floats, to `(N, classes)`, as
-    LIME asks. `batch_size` defaults to what stays in the cache: a single image when it
+    Convolution and pooling work on images of any size: the last layer gives scores
+    `(N, classes, h, w)`, one set for each patch. Each patch has its own softmax, and
+    the probabilities of the image are their mean: a class that fills half of the image
+    gets half. Shapes: `(N, H, W, C)`, integers 0..255 or floats, to `(N, classes)`, as
+    LIME asks. `batch_size` is by default what stays in the cache: a single image if it
     is large.
 
-    Raises ValueError for images of another shape, and when the model does not end with
+    Raises ValueError if `images` has the wrong shape, or if the model does not end with
     scores for each position.
 
     Derived in notebooks/03_cnn.ipynb, section *Real images*.
@@ -295,56 +353,69 @@ def local_probabilities(model, images, *, batch_size=None):
     x = images.transpose(0, 3, 1, 2)
     if x.dtype.kind in "iu":
         x = x.astype(np.float32) / 255
-    scores = predict(model, x, batch_size=batch_size or max(1, BLOCK // images[0].size))
+    if batch_size is None:
+        batch_size = max(1, BLOCK // images[0].size)
+    scores = predict(model, x, batch_size=batch_size)
     require(
         scores.ndim == 4,
         "local_probabilities expects scores (N, classes, h, w), the model "
         f"gives {scores.shape}: leave out its last layers",
     )
-    return softmax(scores.transpose(0, 2, 3, 1)).mean(axis=(1, 2))
+    p = softmax(scores.transpose(0, 2, 3, 1))  # (N, h, w, classes)
+    return p.mean(axis=(1, 2))
 
 
 # --------------------------------------------------------------------------- the shifts
 
 
-def _pad(x, padding=(0, 0), fill=0):
-    """Put the batch last and a frame around: (N, C, H, W) -> (C, H + 2p, W + 2q, N)."""
-    (p, q), x = padding, np.ascontiguousarray(x.transpose(1, 2, 3, 0))
-    return (
-        np.pad(x, ((0, 0), (p, p), (q, q), (0, 0)), constant_values=fill)
-        if p or q
-        else x
-    )
+def _batch_first(maps):
+    """(C, H, W, N) -> (N, C, H, W), a view."""
+    return maps.transpose(3, 0, 1, 2)
+
+
+def _pad(x, padding=(0, 0), fill=0.0):
+    """The batch last, and a frame around: (N, C, H, W) -> (C, H + 2p, W + 2q, N)."""
+    maps = np.ascontiguousarray(x.transpose(1, 2, 3, 0))
+    if padding == (0, 0):
+        return maps
+    p, q = padding
+    frame = [(0, 0), (p, p), (q, q), (0, 0)]
+    return np.pad(maps, frame, constant_values=fill)
 
 
 def _crop(padded, padding):
     """Take the frame off and put the batch first again."""
-    (p, q), (_, h, w, _) = padding, padded.shape
-    return padded[:, p : h - p, q : w - q].transpose(3, 0, 1, 2)
+    p, q = padding
+    h, w = padded.shape[1:3]
+    return _batch_first(padded[:, p : h - p, q : w - q])
 
 
 def _shifts(padded, kernel_size, stride):
-    """For each kernel entry the pixels it meets, a view (C, oh, ow, N) of the padded
-    images.
-    """
-    (kh, kw), (sh, sw), (_, h, w, _) = kernel_size, stride, padded.shape
-    return [
-        padded[:, i : h - kh + i + 1 : sh, j : w - kw + j + 1 : sw]
-        for i in range(kh)
-        for j in range(kw)
-    ]
+    """For each kernel entry the pixels it meets: views (C, oh, ow, N)."""
+    kh, kw = kernel_size
+    sh, sw = stride
+    h, w = padded.shape[1:3]
+    shifts = []
+    for i in range(kh):
+        for j in range(kw):
+            rows = slice(i, h - kh + i + 1, sh)
+            columns = slice(j, w - kw + j + 1, sw)
+            shifts.append(padded[:, rows, columns])
+    return shifts
 
 
 def _gather(padded, kernel_size, stride):
     """Stack the shifts: (C, H, W, N) -> (C kh kw, oh ow N)."""
-    cols = np.stack(_shifts(padded, kernel_size, stride), axis=1)
-    return cols.reshape(cols.shape[0] * cols.shape[1], -1)
+    shifts = _shifts(padded, kernel_size, stride)
+    cols = np.stack(shifts, axis=1)
+    return cols.reshape(len(padded) * len(shifts), -1)
 
 
 def _scatter(cols, padded, kernel_size, stride):
     """Add the stacked shifts to the padded images: `_gather` transposed."""
     shifts = _shifts(padded, kernel_size, stride)
-    cols = cols.reshape(len(padded), len(shifts), *shifts[0].shape[1:])
+    C, oh, ow, N = shifts[0].shape
+    cols = cols.reshape(C, len(shifts), oh, ow, N)
     for k, pixels in enumerate(shifts):
         pixels += cols[:, k]
 
@@ -352,24 +423,24 @@ def _scatter(cols, padded, kernel_size, stride):
 # ---------------------------------------------------------------------------- bad input
 
 
-def _pairs(owner, kernel_size, stride, padding):
-    """Each as a pair of whole numbers, or a ValueError about the wrong one."""
-    pairs = []
-    for what, value, low in [
-        ("kernel", kernel_size, 1),
-        ("stride", stride, 1),
-        ("padding", padding, 0),
-    ]:
-        pair = tuple(value) if np.iterable(value) else (value, value)
-        if len(pair) != 2 or not all(
-            isinstance(n, (int, np.integer)) and n >= low for n in pair
-        ):
-            raise ValueError(
-                f"{owner.__name__} expects a {what} of at least {low}, a whole "
-                f"number or a pair (rows, columns), got {value!r}"
-            )
-        pairs.append(pair)
-    return pairs
+def _pairs(name, kernel_size, stride, padding):
+    """Each as a pair of integers, or a ValueError about the wrong one."""
+    return (
+        _pair(name, "kernel_size", kernel_size, least=1),
+        _pair(name, "stride", stride, least=1),
+        _pair(name, "padding", padding, least=0),
+    )
+
+
+def _pair(name, what, value, least):
+    pair = tuple(value) if np.iterable(value) else (value, value)
+    good = [isinstance(n, int | np.integer) and n >= least for n in pair]
+    if good != [True, True]:
+        raise ValueError(
+            f"{name} expects a {what} of at least {least}, an integer "
+            f"or a pair (rows, columns), got {value!r}"
+        )
+    return pair
 
 
 def _check_images(layer, x, kernel_size=(1, 1), padding=(0, 0), channels=None):
@@ -378,10 +449,12 @@ def _check_images(layer, x, kernel_size=(1, 1), padding=(0, 0), channels=None):
         raise ValueError(
             f"{layer} expects (N, {channels or 'C'}, H, W), got {x.shape}{hint}"
         )
-    h, w = (n + 2 * p for n, p in zip(x.shape[2:], padding, strict=True))
-    if h < kernel_size[0] or w < kernel_size[1]:
+    h = x.shape[2] + 2 * padding[0]
+    w = x.shape[3] + 2 * padding[1]
+    kh, kw = kernel_size
+    if h < kh or w < kw:
         raise ValueError(
-            f"{layer}: a kernel of {kernel_size[0]}x{kernel_size[1]} does not fit into images "
+            f"{layer}: a kernel of {kh}x{kw} does not fit into images "
             f"of {h}x{w}, padding included: x is {x.shape}"
         )
     check_floating(layer, x)

@@ -598,7 +598,7 @@ def test_wrong_images_are_refused(rng):
     ("what", "least", "wrong"),
     [
         *(
-            ("kernel", 1, v)
+            ("kernel_size", 1, v)
             for v in (0, -1, (3, 0), 2.5, (1, 2, 3), "5", None, (2.0, 2))
         ),
         *(("stride", 1, v) for v in (0, -2, (1, 0), (1, -1), 0.5, (1,))),
@@ -606,13 +606,13 @@ def test_wrong_images_are_refused(rng):
     ],
 )
 def test_wrong_geometry_is_refused(what, least, wrong, rng):
-    good = {"kernel": 3, "stride": 1, "padding": 0}
+    good = {"kernel_size": 3, "stride": 1, "padding": 0}
     message = (
-        f"expects a {what} of at least {least}, a whole number or a pair (rows, columns), "
+        f"expects a {what} of at least {least}, an integer or a pair (rows, columns), "
         f"got {wrong!r}"
     )
     x, cols, wrong = np.ones((1, 1, 5, 5)), np.ones((9, 9)), good | {what: wrong}
-    kernel = wrong.pop("kernel")
+    kernel = wrong.pop("kernel_size")
     makers = [
         lambda: Conv2d(1, 1, kernel, rng=rng, **wrong),
         lambda: im2col(x, kernel, **wrong),
