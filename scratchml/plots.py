@@ -547,17 +547,21 @@ def top_parts(
     weights: np.ndarray,
     *,
     k: int = 5,
+    cmap: str = "gray",
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
     """The `k` strongest parts for the class, the rest grey: the view of LIME's paper.
 
-    Parts with a weight of 0 or less are never shown. Shapes as in `image_evidence`.
+    Parts with a weight of 0 or less are never shown. Shapes as in `image_evidence`;
+    `cmap` colours an image (H, W): `"Greys"` is ink on paper.
     """
     ax = _axes(ax)
     strongest = np.argsort(-weights, kind="stable")[:k]
     strongest = strongest[weights[strongest] > 0]
     shown = np.isin(segments, strongest)
+    if image.ndim == 2:
+        image = plt.get_cmap(cmap)(_stretched(image))[..., :3]
     ax.imshow(np.where(shown[..., None], _rgb(image), 0.72))
     _draw_outlines(ax, shown.astype(int))
     return _label(ax, title)
@@ -589,9 +593,9 @@ def perturbed_copies(
     answers = explanation.predictions[:k, c]
     captions = [f"{letter} = {answer:.2f}" for answer in answers]
     copies = explanation.perturb(explanation.masks[:k])
-    if copies.ndim == 4:
-        return _grid(_rgb(copies), captions, columns, title, ax)
-    return _grid(copies, captions, columns, title, ax, cmap=cmap)
+    how = {} if copies.ndim == 4 else {"cmap": cmap}
+    copies = _rgb(copies) if copies.ndim == 4 else copies
+    return _grid(copies, captions, columns, title, ax, inches=1.8, **how)
 
 
 def evidence_bars(
@@ -674,18 +678,17 @@ def _plane(low, high, n=200):
     return across, up, np.stack(np.meshgrid(across, up), -1).reshape(-1, 2)
 
 
-def _rgb(image):
-    """Images (..., H, W, 3) with numbers in [0, 1]; (H, W) becomes grey, 0 black."""
-    image = np.asarray(image, float)
-    if image.ndim == 2:
-        return np.repeat(_stretched(image)[..., None], 3, axis=-1)
-    return np.clip(image / (1 if image.max() <= 1 else 255), 0, 1)
+def _rgb(images):
+    """Colours from 0 to 1, of images with numbers up to 1 or up to 255."""
+    images = np.asarray(images, float)
+    return np.clip(images / (1 if images.max() <= 1 else 255), 0, 1)
 
 
 def _stretched(image):
     """Numbers from 0, the darkest, to 1, the lightest."""
     low = image.min()
-    return (image - low) / (image.max() - low or 1)
+    spread = float(image.max()) - low
+    return (image - low) / (spread or 1)
 
 
 def _draw_outlines(ax, segments):
@@ -717,20 +720,21 @@ def _tiles(images):
     return np.reshape(images, (len(images), *np.shape(images)[-2:]))
 
 
-def _grid(images, captions, columns, title, ax, **how):
+def _grid(images, captions, columns, title, ax, inches=0.8, **how):
     """Images (N, H, W) or (N, H, W, 3) as one picture, captions above them.
 
-    One artist is quick to draw, a hundred are not.
+    Each image is about `inches` wide. One artist is quick to draw, a hundred are not.
     """
     n, h, w = images.shape[:3]
     columns = min(columns, n)
     gap = max(1, h // 14)
     captions = [] if captions is None else [str(caption) for caption in captions]
     lines = max((1 + caption.count("\n") for caption in captions), default=0)
-    head = round((0.08 + 0.3 * lines) * h) if lines else gap  # room for the captions
+    room = (0.064 + 0.24 * lines) / inches  # for the captions, as a share of h
+    head = round(room * h) if lines else gap
     canvas = _side_by_side(images, columns, head, gap)
     canvas = canvas[0 if lines else gap :, :-gap]
-    width = max(4.0, min(7.5, 0.8 * columns))
+    width = max(4.0, min(7.5, inches * columns))
     title_lines = -(-len(title) // int(11 * width))  # about
     height = 0.15 + 0.2 * title_lines + width * canvas.shape[0] / canvas.shape[1]
     ax = _axes(ax, (width, height))
