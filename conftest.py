@@ -6,6 +6,7 @@ not. A cell whose output depends on the machine carries the tag `nbval-ignore-ou
 and an assert of its own.
 """
 
+import importlib.util
 import os
 import tempfile
 from pathlib import Path
@@ -13,6 +14,11 @@ from pathlib import Path
 import hypothesis
 
 ROOT = Path(__file__).resolve().parent
+
+# The one file that cannot be imported without PyTorch.
+collect_ignore = []
+if importlib.util.find_spec("torch") is None:
+    collect_ignore.append("scratchml/torch_modules.py")
 
 # The kernels inherit these. No progress bars; no figures in windows; no start-up files,
 # settings or history of the person who runs the tests; scratchml found even where it is
