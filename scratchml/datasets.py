@@ -24,7 +24,9 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from ._support import progress_bar, replace_file, require
+from .recurrent import CharacterModel
 from .text import clean_text8, encode_characters
+from .training import load_weights
 
 _MNIST_FILES = {  # name of the complete set's file -> its checksum
     "train-images-idx3-ubyte.gz": "md5:f68b3c2dcbeaaa9fbdd348bbdeb94873",
@@ -74,9 +76,9 @@ class Dataset(NamedTuple):
     Dataset(train=4000, validation=500, test=500 examples of shape (1, 28, 28))
     """
 
-    train: tuple
-    validation: tuple
-    test: tuple
+    train: tuple | np.ndarray
+    validation: tuple | np.ndarray
+    test: tuple | np.ndarray
 
     def __repr__(self) -> str:
         sizes = []
@@ -196,19 +198,31 @@ def strip_post(text: str) -> str:
 def text8(full: bool | None = None) -> Dataset:
     """One long text in 27 characters, as ids `(L,)` uint8: train, validation, test.
 
-    Embedded: the bodies of the posts of `newsgroups`, about 450,000 / 90,000 / 134,000
-    characters. Complete: text8, the beginning of the English Wikipedia of 2006, 90 / 5
-    / 5 million characters. It is unpacked once and memory-mapped: what you do not use
-    is never read.
+    Embedded: Herman Melville's *Moby-Dick* (1851), 1.15 million characters. Complete:
+    text8, the beginning of the English Wikipedia of 2006, 100 million; it is unpacked
+    once and memory-mapped, so what you do not use is never read. Both are split 90 / 5
+    / 5 %, in the order of the text.
 
-    Raises as `newsgroups` does.
+    Raises ValueError for a damaged file, and ConnectionError if the complete text is
+    neither on disk nor downloadable.
 
     See notebooks/02_rnn.ipynb, section *A character model* (Mahoney, 2006).
+
+    >>> from scratchml import datasets, decode_characters
+    >>> decode_characters(datasets.text8(full=False).train[:36])
+    'chapter one loomings call me ishmael'
     """
     if use_full(full):
-        return _complete_text8()
-    bodies = [part[0] for part in newsgroups(strip_headers=True, full=False)]
-    return Dataset(*(encode_characters(clean_text8(" ".join(part))) for part in bodies))
+        ids = _complete_text8()
+    else:
+        ids = _embedded("mobydick.txt", _read_mobydick)
+    return _in_order(ids)
+
+
+def _in_order(ids):
+    """The first 90 % of a text for training, 5 % each for validation and test."""
+    L = len(ids)
+    return Dataset(*np.split(ids, [9 * L // 10, 19 * L // 20]))
 
 
 def _complete_text8():
@@ -220,8 +234,24 @@ def _complete_text8():
             replace_file(
                 path, (np.frombuffer(archive.read("text8"), np.uint8) & 31).tofile
             )
-    ids = np.memmap(path, np.uint8, mode="r")
-    return Dataset(*np.split(ids, (9 * len(ids) // 10, 19 * len(ids) // 20)))
+    return np.memmap(path, np.uint8, mode="r")
+
+
+def mobydick_model() -> CharacterModel:
+    """A character model that has read *Moby-Dick* for half an hour: an LSTM, 320 units.
+
+    It comes in eval mode, for `generate`. Its training, on the training part of
+    `text8(full=False)`, is in tools/make_mobydick_lstm.py. Raises ValueError if the
+    file of weights is missing or damaged.
+
+    See notebooks/02_rnn.ipynb, section *A character model*.
+    """
+    path = data_folder() / "mobydick_lstm.npz"
+    require(path.exists(), f"{path} is missing: {_CLONE}")
+    model = CharacterModel(hidden=320, rng=np.random.default_rng(0))
+    load_weights(model, path)
+    model.eval()
+    return model
 
 
 def faces() -> Dataset:
@@ -293,6 +323,13 @@ def _read_names(file: IO[bytes]) -> list[str]:
     names = file.read().decode().splitlines()
     require(len(set(names)) == 1000, f"{len(set(names))} names instead of 1000")
     return names
+
+
+def _read_mobydick(file: IO[bytes]) -> np.ndarray:
+    """The ids of the novel in text8's 27 characters."""
+    ids = encode_characters(clean_text8(file.read().decode()))
+    require(len(ids) == 1_153_177, f"{len(ids)} characters instead of 1153177")
+    return ids
 
 
 def _read_posts(file: IO[bytes]) -> dict[str, dict[str, list[str]]]:

@@ -513,21 +513,6 @@ def test_folder_that_cannot_be_written(monkeypatch, tmp_path):
 # -------------------------------------------------------------------------------- text8
 
 
-def test_embedded_text8_is_the_bodies_in_27_characters():
-    data = datasets.text8(full=False)
-    for ids, (x, _) in zip(
-        data, datasets.newsgroups(strip_headers=True, full=False), strict=True
-    ):
-        assert ids.dtype == np.uint8 and ids.ndim == 1 and ids.max() == 26
-        words = decode_characters(ids).split(" ")
-        assert "" not in words
-        assert words[:3] == re.findall("[a-z]+", x[0].lower())[:3]
-        assert len(words) > 50 * len(x)
-    assert re.fullmatch(
-        r"Dataset\(train=4\d{5}, validation=\d{5}, test=1\d{5} examples\)", repr(data)
-    )
-
-
 def zipped(text):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
