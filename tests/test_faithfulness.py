@@ -154,8 +154,63 @@ def test_rank_correlation_is_spearmans():
 
 
 def test_nothing_to_compare_is_an_error():
-    with pytest.raises(ValueError, match="at least two seeds"):
+    with pytest.raises(ValueError, match="at least two seeds, got 1"):
         stability(lambda seed: explain(), seeds=[1])
+    with pytest.raises(ValueError, match="at least one broken model, got none"):
+        randomised_weights(lambda predict: explain(), None, [])
+    for orders in (0, -1):
+        with pytest.raises(ValueError, match=f"at least 1, got {orders}"):
+            deletion_insertion(explain(), model(WEIGHTS), orders=orders)
+    assert deletion_insertion(explain(), model(WEIGHTS), orders=1).random.shape == (
+        1,
+        26,
+    )
+
+
+def test_the_five_heaviest_are_compared_by_default():
+    def told(seed):
+        return explain(seed=seed)
+
+    options = {"seeds": range(4)}
+    five = stability(told, **options, k=5).jaccard
+    assert stability(told, **options).jaccard == five
+    assert len({five, *(stability(told, **options, k=k).jaccard for k in (4, 6))}) == 3
+    weights = {"W": np.random.default_rng(1).normal(size=25)}
+    predict = model(weights["W"])
+
+    def broken(**options):
+        shuffled = shuffled_weights(predict, weights, rng=np.random.default_rng(0))
+        return randomised_weights(explain, predict, shuffled, **options).jaccard
+
+    assert broken() == broken(k=5)
+    assert len({broken(k=k) for k in (4, 5, 6)}) == 3
+
+
+def test_deletion_of_a_table_weighs_by_the_distance_from_the_mean():
+    """Evidence is coefficient times value: a light column far away goes first."""
+
+    def rows(x):
+        return two(0.5 + 0.01 * x[:, 0] + 0.02 * x[:, 1])
+
+    background = np.random.default_rng(0).normal(size=(100, 2))
+    background = (background - background.mean(axis=0)) / background.std(axis=0)
+    table = explain_tabular(rows, [9.0, 1.0], background, labels=1, progress=False)
+    assert table.top(k=1)[0].name == 1
+    curves = deletion_insertion(table, rows)
+    assert curves.deletion == pytest.approx([0.61, 0.52, 0.5])
+
+
+def test_orders_are_drawn_anew_for_another_seed():
+    e, predict = explain(), model(WEIGHTS)
+    first = deletion_insertion(e, predict, orders=3)
+    assert np.array_equal(
+        first.random, deletion_insertion(e, predict, orders=3, seed=0).random
+    )
+    other = deletion_insertion(e, predict, orders=3, seed=1)
+    assert not np.array_equal(first.random, other.random)
+    assert first.random_area == pytest.approx(
+        np.trapezoid(first.random, dx=1 / 25).mean()
+    )
 
 
 def test_recovery_counts():
@@ -165,6 +220,8 @@ def test_recovery_counts():
     assert recovery(e, [3, 17], k=3) == (pytest.approx(2 / 3), 1, [3, 17])
     assert recovery(e, [24], k=1) == (0, 0, [])
     assert recovery(explain(), PLANTED).recall == 1
+    assert recovery(e, [3]) == (1, 1, [3])
+    assert recovery(e, e.names).recall == 3 / 25
     nothing = with_coef(e, np.zeros(25))
     assert recovery(nothing, [3]) == (0, 0, [])
     for wrong in ([], [25], ["x"]):
