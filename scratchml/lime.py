@@ -1060,7 +1060,7 @@ def explain_tabular(
         rows[0, j] = x[j]
         Z[:, j] = rows[:, j] == x[j]
     answers = predict_perturbed(
-        predict, _rows, rows, mode=mode, batch_size=batch_size, progress=progress
+        predict, _as_they_are, rows, mode=mode, batch_size=batch_size, progress=progress
     )
     return _explain(
         answers,
@@ -1145,15 +1145,15 @@ def _most_frequent_other(values, own):
 
 
 def _table_rows(x, mean, scale, others, dtype, Z, out=None):
-    """Rows of the table for scaled rows Z; categories off show the next frequent."""
+    """The rows of features Z; a category that is off shows the most frequent other."""
     rows = (mean + Z * scale).astype(dtype)
     for j, other in others.items():
         rows[:, j] = np.where(Z[:, j] > 0.5, x[j], other)
     return rows
 
 
-def _rows(rows, out=None):
-    """Rows that are drawn already."""
+def _as_they_are(rows, out=None):
+    """Rows that are drawn already need no masks."""
     return rows
 
 

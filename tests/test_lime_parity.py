@@ -25,6 +25,7 @@ pytest.importorskip("sklearn")
 
 from lime.lime_base import LimeBase
 from lime.lime_image import LimeImageExplainer
+from lime.lime_tabular import LimeTabularExplainer
 from lime.lime_text import IndexedString, LimeTextExplainer
 from lime.submodular_pick import SubmodularPick
 from sklearn.metrics import pairwise_distances
@@ -280,6 +281,56 @@ def test_tables():
             "highest_weights",
             width=0.75 * np.sqrt(6),
         )
+
+
+@pytest.mark.parametrize("mode", ["classification", "regression"])
+def test_tables_with_categories(mode):
+    """Their samples through our fit; our features and distances in theirs."""
+    rng = np.random.default_rng(1)
+    background = rng.normal(size=(300, 4)) * [1, 5, 1, 0.2]
+    background[:, 1] = rng.choice(3, 300, p=[0.6, 0.3, 0.1])
+    background[:, 3] = rng.integers(0, 2, 300)
+
+    def predict(x):
+        score = x[:, 0] + 2.0 * (x[:, 1] == 1) - (x[:, 3] == 0) * x[:, 2]
+        if mode == "regression":
+            return 100 * score
+        return softmax(np.column_stack([0 * score, score]))
+
+    explainer = LimeTabularExplainer(
+        background,
+        mode=mode,
+        categorical_features=[1, 3],
+        discretize_continuous=False,
+        random_state=0,
+    )
+    seen = []
+    inside = "_LimeTabularExplainer__data_inverse"
+    original = getattr(explainer, inside)
+
+    def spy(*args, **options):
+        seen.append(original(*args, **options))
+        return seen[-1]
+
+    setattr(explainer, inside, spy)
+    row = background[np.argmax(background[:, 1] == 1)]
+    peer = explainer.explain_instance(row, predict, num_features=4, num_samples=600)
+    Z, inputs = seen[0]
+    Z = (Z - explainer.scaler.mean_) / explainer.scaler.scale_
+    D = np.linalg.norm(Z - Z[0], axis=1)
+    Y = predict(inputs).reshape(600, -1)
+    fit = fit_surrogate(Z, Y, exponential_kernel(D, 0.75 * np.sqrt(4)))
+    label = Y.shape[1] - 1
+    assert len(peer.local_exp[1]) == 4
+    for i, weight in peer.local_exp[1]:
+        assert abs(fit.coef[i, label] - weight) < 1e-10
+    assert np.array_equal(Z[:, 1], inputs[:, 1] == 1)
+
+    e = explain_tabular(
+        predict, row, background, categorical=[1, 3], mode=mode, progress=False
+    )
+    D = pairwise_distances(e.masks, e.masks[:1]).ravel()
+    agree(e, e.masks, e.predictions, D, label, 4, "none", width=0.75 * np.sqrt(4))
 
 
 @pytest.mark.parametrize("seed", range(8))
