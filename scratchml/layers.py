@@ -66,7 +66,8 @@ class Layer:
         """The layers directly inside this one, by name."""
         found: dict[str, Layer] = {}
         for name, value in vars(self).items():
-            found.update(layers_in(name, value))
+            if isinstance(value, CONTAINERS) and name not in ARRAYS:
+                found.update(layers_in(name, value))
         return found
 
     def named_layers(self, prefix: str = "") -> Iterator[tuple[str, "Layer"]]:
@@ -164,6 +165,11 @@ class Layer:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
+
+
+# What may hold layers; and where arrays stand, which nobody needs to search.
+CONTAINERS = (Layer, list, tuple, dict)
+ARRAYS = {"params", "grads", "buffers", "_saved"}
 
 
 def layers_in(name: str, value: object) -> Iterator[tuple[str, Layer]]:
