@@ -63,9 +63,10 @@ class Fire(Layer):
         large = self.expand3x3.forward(s)
         return self.expand_relu.forward(np.concatenate([small, large], axis=1))
 
-    def backward(self, dy: np.ndarray) -> np.ndarray:
+    def backward(self, dy: np.ndarray) -> np.ndarray | None:
         dsmall, dlarge = np.split(self.expand_relu.backward(dy), 2, axis=1)
-        ds = self.expand1x1.backward(dsmall) + self.expand3x3.backward(dlarge)
+        ds: Any = self.expand1x1.backward(dsmall)
+        ds += self.expand3x3.backward(dlarge)
         return self.squeeze.backward(self.squeeze_relu.backward(ds))
 
     def __repr__(self):
