@@ -165,7 +165,7 @@ def fit_surrogate(
 ) -> Surrogate:
     """Fit `Y ~ intercept + Z @ coef` by weighted ridge regression, all classes at once.
 
-    Center Z and Y by their weighted means, scale their rows by `sqrt(w)`, and call the
+    Centre Z and Y by their weighted means, scale their rows by `sqrt(w)`, and call the
     results X and R. Then `(X'X + alpha I) coef = X'R`; the intercept is not penalised.
     Shapes: Z `(n, d)`, row 0 the original; Y `(n, classes)`; weights `(n,)`.
 
@@ -191,8 +191,8 @@ def fit_surrogate(
     >>> Y = 0.1 + Z @ np.array([[0.5], [0.0], [-0.2]])
     >>> weights = exponential_kernel(mask_distance(Z))
     >>> fit = fit_surrogate(Z, Y, weights, alpha=0)
-    >>> abs(fit.coef[:, 0] - [0.5, 0, -0.2]).max() < 1e-9, fit.intercept.round(9)
-    (np.True_, array([0.1]))
+    >>> fit.coef[:, 0].round(6) + 0.0, fit.intercept.round(6)
+    (array([ 0.5,  0. , -0.2]), array([0.1]))
     """
     Z, Y, w = (np.asarray(array, np.float64) for array in (Z, Y, weights))
     _check_samples(Z, Y, w)
