@@ -13,6 +13,22 @@ import nbformat
 from scratchml._support import replace_file
 
 ROOT = Path(__file__).resolve().parent.parent
+# What JupyterLab writes into a notebook that it opens, the Python version left out.
+METADATA = {
+    "kernelspec": {
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+        "name": "python3",
+    },
+    "language_info": {
+        "codemirror_mode": {"name": "ipython", "version": 3},
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+        "name": "python",
+        "nbconvert_exporter": "python",
+        "pygments_lexer": "ipython3",
+    },
+}
 
 
 class Part(NamedTuple):
@@ -120,15 +136,7 @@ def execute(notebook: nbformat.NotebookNode, folder: Path, on_cell=None) -> None
             extra_arguments=["--IPKernelApp.log_level=ERROR"],
             resources={"metadata": {"path": str(folder)}},
         ).execute()
-    notebook.metadata["kernelspec"] = {
-        "display_name": "Python 3",
-        "language": "python",
-        "name": "python3",
-    }
-    notebook.metadata["language_info"] = {
-        "name": "python",
-        "pygments_lexer": "ipython3",
-    }
+    notebook.metadata.update(METADATA)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
 

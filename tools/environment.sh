@@ -23,7 +23,7 @@ is_recent() { # 3.11 or newer
 }
 
 # The folder counts too: an environment does not survive being moved.
-wanted=$({ pwd && sed '/^\[tool/,$d' pyproject.toml && cat "$@"; } | cksum)
+wanted=$({ pwd && sed '/^\[tool/,$d' pyproject.toml && cat "$@" tools/lab/*; } | cksum)
 installed= built_with=
 if [ -f "$stamp" ] && "$venv/bin/python" -c '' 2>/dev/null; then
     { read -r installed && read -r built_with; } <"$stamp" || true
@@ -97,6 +97,10 @@ install --no-deps --editable .
 mkdir -p "$venv/etc/jupyter/labconfig"
 echo '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}' \
     >"$venv/etc/jupyter/labconfig/page_config.json"
+# Long lines wrap on a small screen, and opening a notebook changes nothing in its file.
+mkdir -p "$venv/share/jupyter/lab/settings"
+cp tools/lab/overrides.json "$venv/share/jupyter/lab/settings/overrides.json"
+cp tools/lab/jupyter_server_config.py "$venv/etc/jupyter/jupyter_server_config.py"
 
 printf '%s\n%s\n' "$wanted" "$version" >"$stamp.new"
 mv "$stamp.new" "$stamp"

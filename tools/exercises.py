@@ -15,9 +15,13 @@ In the copy the comment stays, and a line takes the place of the marked ones:
 
     # Your turn: the gradient of the bias, one number per unit
     raise NotImplementedError("your turn: the gradient of the bias, one number per unit")
+
+Outside a function such a line would stop the notebook, so there `name = ...` stands for
+each name that the solution assigns. scratchml/exercises.py lets the cells below go on.
 """
 
 import argparse
+import ast
 import hashlib
 import json
 import re
@@ -29,8 +33,8 @@ from typing import NamedTuple
 import nbformat
 
 from course import ROOT, notebooks, read, shown, text_of, write
+from scratchml.exercises import BEGIN, END
 
-BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 TURN = "# Your turn:"
 
 
@@ -112,6 +116,8 @@ def blank(source: str, only: int | None = None, where: str = "cell") -> str:
     def answer(index: int, region: Region, solution: list[str]) -> list[str]:
         if only is not None and index != only:
             return solution
+        if not region.indent:
+            return [f"{name} = ..." for name in assigned(solution, where)]
         asked = f"your turn: {region.asked}"
         plain = not set("'\\") & set(asked)
         quoted = (
@@ -122,6 +128,18 @@ def blank(source: str, only: int | None = None, where: str = "cell") -> str:
         return [f"{region.indent}raise NotImplementedError({quoted})"]
 
     return fill(source, answer, where)
+
+
+def assigned(solution: list[str], where: str) -> list[str]:
+    """The names that these lines of a cell assign."""
+    names = [
+        node.id
+        for node in ast.walk(ast.parse("\n".join(solution)))
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    ]
+    if not names:
+        raise ValueError(f"{where}: a solution outside a function must assign a name")
+    return list(dict.fromkeys(names))
 
 
 def exercise_copy(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
@@ -142,7 +160,9 @@ def exercise_copy(notebook: nbformat.NotebookNode, name: str) -> nbformat.Notebo
     note = nbformat.v4.new_markdown_cell(
         "> **This is the exercise copy.** Where a cell says *your turn*, put your own lines in\n"
         "> the place of `raise NotImplementedError(...)` and run the cell; the check below tells\n"
-        "> you what is right, and what is not. Stuck? The solutions stand in\n"
+        "> you what is right, and what is not. What you leave blank stops nothing: the cells\n"
+        "> below go on with our solution. Restarted? Select your cell, and *Run > Run All Above\n"
+        "> Selected Cell*. Stuck? The solutions stand in\n"
         f"> [{name}.ipynb](../{name}.ipynb), where everything has been run."
     )
     note["id"] = "exercise-note"
