@@ -1,8 +1,7 @@
-"""Convolution and pooling equal PyTorch's, in float64, within 1e-12 of the largest
-number.
+"""Convolution and pooling equal PyTorch's for any kernel, stride, padding and size.
 
-Frozen values (tools/references_cnn.py) where PyTorch is not installed; where it is, any
-kernel, stride, padding and size besides.
+In float64, within 1e-12 of the largest number. tests/test_parity.py has frozen values
+where PyTorch is not installed.
 """
 
 import importlib.util
@@ -12,24 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import references_cnn
-import scratchml
-from scratchml import (
-    SGD,
-    AvgPool2d,
-    Conv2d,
-    CrossEntropyLoss,
-    Flatten,
-    GlobalAvgPool2d,
-    Linear,
-    MaxPool2d,
-    ReLU,
-    Sequential,
-    datasets,
-    train_step,
-)
-
-FROZEN = datasets.references("cnn")
+from references.cnn import our_module, torch_module
 
 
 def assert_close(mine, theirs):
@@ -39,77 +21,6 @@ def assert_close(mine, theirs):
     scale = max(np.abs(theirs).max(initial=0), 1e-300)
     np.testing.assert_allclose(mine / scale, theirs / scale, rtol=0, atol=1e-12)
 
-
-def build(kind, c_in, c_out, kernel, stride, padding):
-    """Our layer for a row of `references_cnn.CASES`, in float64."""
-    if kind == "Conv2d":
-        rng = np.random.default_rng(0)
-        return Conv2d(
-            c_in,
-            c_out,
-            kernel,
-            stride=stride,
-            padding=padding,
-            rng=rng,
-            dtype=np.float64,
-        )
-    if kind == "GlobalAvgPool2d":
-        return GlobalAvgPool2d()
-    return getattr(scratchml, kind)(kernel, stride=stride, padding=padding)
-
-
-@pytest.mark.parametrize("name", references_cnn.CASES)
-def test_layer_equals_the_frozen_values(name):
-    kind, shape, *geometry = references_cnn.CASES[name]
-    frozen = {
-        key.split("/")[1]: a for key, a in FROZEN.items() if key.startswith(f"{name}/")
-    }
-    layer = build(kind, shape[1], *geometry)
-    for key in layer.params:
-        layer.params[key][...] = frozen[key]
-    assert frozen["x"].shape == shape
-    assert_close(layer.forward(frozen["x"]), frozen["y"])
-    assert_close(layer.backward(frozen["dy"]), frozen["dx"])
-    assert len(frozen) == 4 + 2 * len(layer.grads)
-    for key, g in layer.grads.items():
-        assert_close(g, frozen[f"d{key}"])
-
-
-def test_a_network_takes_the_frozen_steps():
-    x, y = (a[:16] for a in datasets.mnist(full=False).train)
-    rng = np.random.default_rng(0)
-    model = Sequential(
-        Conv2d(1, 3, 5, rng=rng),
-        ReLU(),
-        MaxPool2d(2),
-        Conv2d(3, 4, 3, padding=1, rng=rng),
-        ReLU(),
-        AvgPool2d(2),
-        Flatten(),
-        Linear(144, 10, rng=rng),
-    ).astype(np.float64)
-    names = {"weight": "W", "bias": "b"}
-    frozen = {
-        key.removeprefix("steps/").replace(old, new): a
-        for key, a in FROZEN.items()
-        if key.startswith("steps/")
-        for old, new in names.items()
-        if old in key
-    }
-    for name, p in model.parameters().items():
-        p[...] = frozen[f"first.{name}"]
-    optimizer = SGD(references_cnn.RATE, momentum=0.9)
-    losses = [
-        train_step(model, CrossEntropyLoss(), optimizer, x.astype(np.float64), y)[0]
-        for _ in range(references_cnn.STEPS)
-    ]
-    assert_close(np.array(losses), FROZEN["steps/losses"])
-    for name, p in model.parameters().items():
-        assert_close(p, frozen[f"last.{name}"])
-        assert not np.array_equal(p, frozen[f"first.{name}"])
-
-
-# ------------------------------------------------------------- PyTorch itself, if there
 
 needs_torch = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None, reason="PyTorch is not installed"
@@ -124,7 +35,7 @@ def as_pair(value):
 
 @st.composite
 def layers(draw, kind):
-    """A case as in `references_cnn.CASES`, and a seed: `(kind, shape, c_out, ...),
+    """A case as in `references.cnn.LAYERS`, and a seed: `(kind, shape, c_out, ...),
     seed`.
     """
     kernel, stride = draw(maybe_pairs), draw(maybe_pairs)
@@ -147,8 +58,8 @@ def assert_like_torch(case, x, rng):
     import torch
 
     kind, shape, *geometry = case
-    layer = build(kind, shape[1], *geometry)
-    theirs = references_cnn.torch_layer(kind, shape[1], *geometry)
+    layer = our_module(kind, shape[1], *geometry)
+    theirs = torch_module(kind, shape[1], *geometry)
     if kind == "Conv2d":
         for p, q in zip(layer.params.values(), theirs.parameters(), strict=True):
             q.data = torch.tensor(p)
@@ -199,11 +110,11 @@ def test_float32_is_as_exact_as_pytorch(drawn):
     import torch
 
     (kind, shape, *geometry), seed = drawn
-    layer = build(kind, shape[1], *geometry)
+    layer = our_module(kind, shape[1], *geometry)
     x = np.random.default_rng(seed).standard_normal(shape)
     exact = layer.forward(x)
     y = layer.astype(np.float32).forward(x.astype(np.float32))
-    theirs = references_cnn.torch_layer(kind, shape[1], *geometry).float()
+    theirs = torch_module(kind, shape[1], *geometry).float()
     for p, q in zip(layer.params.values(), theirs.parameters(), strict=True):
         q.data = torch.tensor(p)
     their_error = np.abs(

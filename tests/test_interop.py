@@ -1,8 +1,7 @@
 """The bridge to PyTorch keeps the network: its numbers, its training, and the way back.
 
-Whole models take twenty steps beside PyTorch's with each optimizer: beside PyTorch
-itself where it is installed, beside `data/references/models.npz`
-(tools/references_models.py) everywhere.
+Whole models that cross it take twenty steps beside PyTorch's with each optimizer in
+tests/test_parity.py (tools/references/models.py).
 """
 
 import copy
@@ -15,9 +14,7 @@ import examples
 import numpy as np
 import pytest
 
-import references_models
-import scratchml
-from references import FOLDER, ROOT, of, save
+from references import ROOT
 from scratchml import (
     GRU,
     LSTM,
@@ -37,16 +34,13 @@ from scratchml import (
     Layer,
     LeakyReLU,
     Linear,
-    Loss,
     MaxPool2d,
-    Optimizer,
     ReLU,
     Sequential,
     Sigmoid,
     Softmax,
     Tanh,
     TextClassifier,
-    datasets,
     explain_image,
     explain_tabular,
     explain_text,
@@ -56,7 +50,6 @@ from scratchml import (
 )
 from scratchml.interop import bridges, from_torch, to_torch
 
-STEPS_BOUND = 1e-9
 CELLS = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}
 each_cell = pytest.mark.parametrize("cell", CELLS)
 needs_torch = pytest.mark.skipif(
@@ -360,53 +353,7 @@ def test_importing_it_does_not_import_pytorch():
     assert out.stdout.strip() == "False"
 
 
-# ----------------------------------------------------------- twenty steps, side by side
-
-
-@pytest.fixture(scope="module")
-def frozen():
-    return datasets.references("models")
-
-
-@pytest.mark.parametrize("optimizer", references_models.OPTIMIZERS)
-@pytest.mark.parametrize("name", references_models.models())
-def test_twenty_steps_are_pytorchs(name, optimizer, frozen):
-    mine = references_models.ours(name, optimizer, frozen)
-    answers = [of(frozen, f"{name}.{optimizer}")]
-    if importlib.util.find_spec("torch"):
-        answers.append(references_models.theirs(name, optimizer, frozen))
-    for theirs in answers:
-        assert references_models.difference(mine, theirs) <= STEPS_BOUND
-    for key, p in references_models.build(name, frozen).parameters().items():
-        assert np.abs(mine[f"end.{key}"] - p).max() > 1e-3, f"{key} never moved"
-    assert mine["losses"][-3:].mean() < mine["losses"][:3].mean()
-
-
-def test_the_frozen_steps_are_small_whole_and_reproducible(tmp_path, frozen):
-    assert (FOLDER / "models.npz").stat().st_size < 300_000
-    for name, a in references_models.inputs().items():
-        np.testing.assert_allclose(frozen[name], a, rtol=1e-15, err_msg=name)
-    save(tmp_path / "models.npz", frozen)
-    assert (tmp_path / "models.npz").read_bytes() == (
-        FOLDER / "models.npz"
-    ).read_bytes()
-    kinds = {
-        type(part)
-        for model in references_models.models().values()
-        for part in (model, *model.layers)
-    }
-    assert kinds >= {
-        Linear,
-        Conv2d,
-        MaxPool2d,
-        AvgPool2d,
-        RNN,
-        LSTM,
-        GRU,
-        Embedding,
-        TextClassifier,
-        CharacterModel,
-    }
+# ------------------------------------------------------------ scikit-learn, side by side
 
 
 @pytest.mark.parametrize(
@@ -470,38 +417,11 @@ def test_scikit_learns_mlp_follows_the_same_curve_in_mini_batches(options, walk)
     )
 
 
-# ------------------------------------------------------------------- the README's table
+# ------------------------------------------------------------------------- the README
 
 
 def readme():
     return (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def test_the_parity_table_lists_everything_and_every_row_is_within_its_bound():
-    block = re.search(r"<!-- parity\b.*?<!-- end of parity -->", readme(), re.DOTALL)[0]
-    rows = re.findall(
-        r"^\| (.+?) \| (\w[\w-]*) \| ([\d.e-]+) \| (\de-\d+) \|$", block, re.MULTILINE
-    )
-    assert len(rows) == block.count("\n| ") - 1  # every line but the head
-    assert str(len(rows)) in re.search(r"<summary>(\d+) comparisons", block)[1]
-    for text, _, largest, bound in rows:
-        assert 0 <= float(largest) <= float(bound) <= 1e-9, text
-    named = {name for text, *_ in rows for name in re.findall(r"`(\w+)`", text)}
-    exported = {
-        thing.__name__
-        for thing in vars(scratchml).values()
-        if isinstance(thing, type) and issubclass(thing, Layer | Loss | Optimizer)
-    } - {"Layer", "Loss", "Optimizer"}
-    assert exported <= named, f"run `make parity`: {exported - named} have no row"
-    assert {peer for _, peer, *_ in rows} == {"PyTorch", "scikit-learn", "lime"}
-    for walk in (
-        "50 steps",
-        "Nesterov",
-        "with momentum",
-        "clip_gradients",
-        "LIME, text",
-    ):
-        assert walk in block
 
 
 @needs_torch

@@ -1,11 +1,12 @@
-"""Our numbers are PyTorch's and scikit-learn's.
+"""Our numbers are PyTorch's, scikit-learn's and lime's.
 
-`tools/references.py` froze their answers in data/references/nn.npz, so every machine
-compares with them. Where PyTorch is installed (`make parity`), the frozen answers are
-compared with fresh ones.
+tools/references has the cases and froze their answers in data/references, so every
+machine compares with them. Where the peers are installed (`make parity`), the frozen
+answers are compared with fresh ones.
 """
 
 import importlib.util
+import re
 import subprocess
 import sys
 
@@ -15,246 +16,116 @@ import pytest
 
 import references
 import scratchml
+from references import PATHS, ROOT, SUBJECTS, nn
 from scratchml import (
-    L1,
     L2,
     SGD,
-    AdaGrad,
-    Adam,
-    BatchNorm,
-    BCEWithLogitsLoss,
     CrossEntropyLoss,
-    Dropout,
     Flatten,
     Layer,
-    LeakyReLU,
     Linear,
     Loss,
-    MSELoss,
     Optimizer,
-    ReLU,
-    RMSProp,
     Sequential,
-    Sigmoid,
-    Softmax,
-    Tanh,
     accuracy,
     datasets,
-    softmax,
     train_step,
 )
 
-# Relative: outputs and gradients; fifty steps one after the other.
-VALUES = 1e-12
-PATHS = 1e-10
-rng = np.random.default_rng(0)  # only for shapes: every weight is replaced
-
-LAYERS = {
-    "linear_2d": lambda: Linear(4, 3, rng=rng, dtype=np.float64),
-    "linear_3d": lambda: Linear(4, 3, rng=rng, dtype=np.float64),
-    "sigmoid": Sigmoid,
-    "tanh": Tanh,
-    "relu": ReLU,
-    "leaky_relu": LeakyReLU,
-    "softmax": Softmax,
-    "softmax_3d": Softmax,
-    "dropout_eval": lambda: Dropout(0.5, rng=rng).eval(),
-    "flatten": Flatten,
-    "batch_norm_1d": lambda: BatchNorm(4, dtype=np.float64),
-    "batch_norm_2d": lambda: BatchNorm(2, dtype=np.float64),
-}
-LOSSES = {
-    "mse": MSELoss,
-    "mse_3d": MSELoss,
-    "cross_entropy": CrossEntropyLoss,
-    "cross_entropy_one_hot": CrossEntropyLoss,
-    "cross_entropy_3d": CrossEntropyLoss,
-    "cross_entropy_huge": CrossEntropyLoss,
-    "bce": BCEWithLogitsLoss,
-}
-PENALTIES = {"l1": L1, "l2": L2}
-OPTIMIZERS = {  # what makes it; the further arguments of train_step
-    "sgd": (lambda: SGD(0.5), {}),
-    "momentum": (lambda: SGD(0.1, momentum=0.9), {}),
-    "nesterov": (lambda: SGD(0.1, momentum=0.9, nesterov=True), {}),
-    "adagrad": (lambda: AdaGrad(0.3), {}),
-    "rmsprop": (lambda: RMSProp(0.02), {}),
-    "adam": (lambda: Adam(0.05), {}),
-    "clip": (lambda: SGD(0.5), {"clip_norm": 0.1}),
-    "weight_decay": (lambda: SGD(0.5), {"penalty": L2(0.05)}),
-    "weight_decay_momentum": (lambda: SGD(0.1, momentum=0.9), {"penalty": L2(0.05)}),
-}
-# Compared in test_recurrent_parity, test_convolution_parity, test_interop, or as a network.
-ELSEWHERE = {
-    *("Sequential", "Embedding", "RNN", "LSTM", "GRU", "TextClassifier"),
-    *("CharacterModel", "Conv2d", "MaxPool2d", "AvgPool2d", "GlobalAvgPool2d"),
-}
+CASES = [
+    pytest.param(subject, case, id=f"{subject}-{case.name}")
+    for subject in SUBJECTS
+    for case in references.cases(subject)
+]
+needs_peers = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="the peers are not installed"
+)
+each_subject = pytest.mark.parametrize("subject", SUBJECTS)
+each_case = pytest.mark.parametrize(("subject", "case"), CASES)
 
 
-@pytest.fixture(scope="session")
-def frozen():
-    return datasets.references("nn")
+@each_case
+def test_ours_are_theirs(subject, case):
+    if case.ours is None:
+        pytest.skip("compared in a test of its own")
+    given, answers = references.frozen(subject, case)
+    assert answers
+    assert references.difference(case.ours(given), answers) <= case.bound
 
 
-def difference(mine, theirs):
-    """The largest difference, in parts of the largest number; shapes must agree."""
-    mine = np.asarray(mine)
-    theirs = np.asarray(theirs)
-    assert mine.shape == theirs.shape
-    return np.abs(mine - theirs).max() / np.abs(theirs).max()
+@needs_peers
+@each_case
+def test_the_peer_still_answers_the_same(subject, case):
+    given, answers = references.frozen(subject, case)
+    fresh = references.theirs(case, given)
+    assert references.difference(fresh, answers) <= drift(subject, case)
 
 
-def run_layer(case, given):
-    """Our y, dx and parameter gradients on the frozen inputs."""
-    layer = LAYERS[case]()
-    for name, p in layer.params.items():
-        p[...] = given[name]
-    if layer.buffers:
-        return run_steps(layer, given)
-    return forth_and_back(layer, given["x"], given["dy"])
-
-
-def forth_and_back(layer, x, dy):
-    y = layer.forward(x)
-    dx = layer.backward(dy)
-    gradients = {f"d{name}": g for name, g in layer.gradients().items()}
-    return {"y": y, "dx": dx} | gradients
-
-
-def run_steps(layer, given):
-    """Several batches in training mode, with the buffers after each; then eval mode."""
-    steps = []
-    for x, dy in zip(given["x"], given["dy"], strict=True):
-        found = forth_and_back(layer, x, dy)
-        steps.append(found | {name: b.copy() for name, b in layer.buffers.items()})
-    last = forth_and_back(layer.eval(), given["x"][0], given["dy"][0])
-    return {name: np.array([step[name] for step in steps]) for name in steps[0]} | {
-        f"eval_{name}": a for name, a in last.items()
+def drift(subject, case):
+    """How far a peer's answer may be from the frozen one, on another machine."""
+    by_name = {
+        "sklearn_logistic": 1e-6,  # where an iteration stopped
+        "digits": 0.004,  # 2 digits of 500
     }
+    if subject == "squeezenet" and case.name != "fire":
+        return 1e-5  # float32
+    return by_name.get(case.name, max(case.bound, PATHS))
 
 
-def run_loss(case, given):
-    """Our value and gradient on the frozen inputs."""
-    if case in PENALTIES:
-        loss = PENALTIES[case](given["strength"])
-        return {"loss": loss.forward(given["W"]), "dW": loss.backward()}
-    loss = LOSSES[case]()
-    return {
-        "loss": loss.forward(given["scores"], given["target"]),
-        "ds": loss.backward(),
-    }
+@each_subject
+def test_every_number_of_a_file_belongs_to_a_case(subject):
+    arrays = references.answers(subject)
+    expected = {"versions"}
+    for group, given in references.inputs(subject).items():
+        expected |= references.keyed(group, given).keys()
+    for case in references.cases(subject):
+        _, answers = references.frozen(subject, case)
+        expected |= references.keyed(case.name, answers).keys()
+    assert arrays.keys() == expected
 
 
-def run_path(case, given):
-    """Fifty-one positions of all parameters, step by step."""
-    make, settings = OPTIMIZERS[case]
-    model, optimizer = Linear(4, 3, rng=rng, dtype=np.float64), make()
-    for name, p in model.parameters().items():
-        p[...] = given[name]
-    path = []
-    for step in range(references.STEPS + 1):
-        path.append(np.concatenate([p.ravel() for p in model.parameters().values()]))
-        if step < references.STEPS:
-            train_step(
-                model, CrossEntropyLoss(), optimizer, given["x"], given["y"], **settings
-            )
-    return {"path": np.array(path)}
+@each_subject
+def test_the_inputs_are_the_frozen_ones(subject):
+    arrays = references.answers(subject)
+    for group, given in references.inputs(subject).items():
+        for name, value in references.keyed(group, given).items():
+            np.testing.assert_allclose(value, arrays[name], rtol=1e-15, err_msg=name)
 
 
-def network(given, *layers):
-    """A float64 network with the frozen initial weights."""
-    model = Sequential(*layers).astype(np.float64)
-    for name, p in model.parameters().items():
-        p[...] = given["start_" + name.replace(".", "_")]
-    return model
+@each_subject
+def test_a_file_is_small_and_says_who_answered(subject):
+    path = references.FOLDER / f"{subject}.npz"
+    assert path.stat().st_size < 300_000
+    arrays = references.answers(subject)
+    who = [line.split()[0] for line in arrays["versions"]]
+    assert who == ["numpy", "torch", "scikit-learn", "lime"]
+    assert all(a.dtype.kind in "biuUf" for a in arrays.values())
 
 
-def run_network(given):
-    """Twenty Adam steps on mini-batches: the losses, the scores and the weights at the
-    end.
-    """
-    model = network(
-        given,
-        Linear(12, 8, rng=rng),
-        Tanh(),
-        Linear(8, 6, rng=rng),
-        LeakyReLU(),
-        Linear(6, 3, rng=rng),
-    )
-    optimizer, losses = Adam(0.02), []
-    for step in range(20):
-        rows = slice(step % 3 * 10, step % 3 * 10 + 10)
-        losses.append(
-            train_step(
-                model, CrossEntropyLoss(), optimizer, given["x"][rows], given["y"][rows]
-            )[0]
-        )
-    weights = {name.replace(".", "_"): p for name, p in model.parameters().items()}
-    return {"losses": np.array(losses), "scores": model.forward(given["x"])} | weights
+@each_subject
+def test_saving_gives_the_same_bytes_and_leaves_nothing_beside(subject, tmp_path):
+    arrays = references.answers(subject)
+    for name in ("a.npz", "b.npz", "a.npz"):
+        references.save(tmp_path / name, arrays)
+    original = (references.FOLDER / f"{subject}.npz").read_bytes()
+    assert (tmp_path / "a.npz").read_bytes() == original
+    assert (tmp_path / "b.npz").read_bytes() == original
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.npz", "b.npz"]
 
 
-def run_mlp(given):
-    """scikit-learn's MLPClassifier: twenty full-batch steps; its alpha is divided by
-    N.
-    """
-    model = network(given, Linear(5, 7, rng=rng), ReLU(), Linear(7, 3, rng=rng))
-    optimizer, losses = SGD(0.3), []
-    for _ in range(20):
-        losses.append(
-            train_step(
-                model,
-                CrossEntropyLoss(),
-                optimizer,
-                given["x"],
-                given["y"],
-                penalty=L2(0.1 / 40),
-            )[0]
-        )
-    return {
-        "losses": np.array(losses),
-        "probabilities": softmax(model.forward(given["x"])),
-    }
+def test_a_difference_is_seen():
+    """Without this every test above might compare nothing."""
+    answers = {"y": np.array([1.0, 100.0])}
+    assert references.difference({"y": np.array([1.0, 100.0])}, answers) == 0
+    assert references.difference({"y": np.array([2.0, 100.0])}, answers) == 0.01
+    for wrong in ({}, {"y": np.ones(3)}, answers | {"dx": np.ones(2)}):
+        with pytest.raises(AssertionError):
+            references.difference(wrong, answers)
 
 
-def ours(frozen):
-    """Everything above: (case, tolerance, our numbers)."""
-    runs = [
-        (LAYERS, run_layer, VALUES),
-        (LOSSES | PENALTIES, run_loss, VALUES),
-        (OPTIMIZERS, run_path, PATHS),
-    ]
-    for cases, run, tolerance in runs:
-        for case in cases:
-            given = references.of(frozen, "path" if run is run_path else case)
-            yield case, tolerance, run(case, given)
-    yield "network", PATHS, run_network(references.of(frozen, "network"))
-    yield "sklearn_mlp", PATHS, run_mlp(references.of(frozen, "sklearn_mlp"))
+# ------------------------------------------------------------------- what is compared
 
-
-CASES = [*LAYERS, *LOSSES, *PENALTIES, *OPTIMIZERS, "network", "sklearn_mlp"]
-
-
-@pytest.fixture(scope="session")
-def computed(frozen):
-    return {case: (tolerance, found) for case, tolerance, found in ours(frozen)}
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_ours_are_theirs(case, frozen, computed):
-    tolerance, found = computed[case]
-    for name, value in found.items():
-        assert difference(value, frozen[f"{case}.{name}"]) <= tolerance, name
-    # Nothing that they answered is left out.
-    answers = (
-        references.of(frozen, case).keys()
-        - references.of(references.inputs(), case).keys()
-    )
-    assert answers == found.keys()
-
-
-def test_every_frozen_case_is_compared(frozen):
-    cases = {name.split(".")[0] for name in frozen} - {"versions", "path", "digits"}
-    assert cases == {*CASES, "sklearn_logistic"}
+ROWS = {case.row for subject in SUBJECTS for case in references.cases(subject)}
 
 
 @pytest.mark.parametrize(
@@ -263,33 +134,62 @@ def test_every_frozen_case_is_compared(frozen):
     ids=lambda kind: kind.__name__,
 )
 def test_what_pytorch_has_is_compared(kind):
-    """Asked for politely: a new class has no reference yet, and PyTorch may not have it."""
-    compared = {type(make()) for make in (*LAYERS.values(), *LOSSES.values())}
-    compared |= {type(make()) for make, _ in OPTIMIZERS.values()}
-    if kind not in compared and kind.__name__ not in ELSEWHERE:
+    """Asked for politely: a new class has no reference yet, PyTorch may not have it."""
+    compared = {name for row in ROWS for name in re.findall(r"`(\w+)`", row)}
+    if kind.__name__ not in compared:
         pytest.skip(
-            f"{kind.__name__} has no reference. If PyTorch has it too, please add it to "
-            "tools/references.py and to this file, and run `make references parity`"
+            f"{kind.__name__} has no reference. If PyTorch has it too, please add a case "
+            "to tools/references, and run `make references parity`"
         )
 
 
-def test_the_optimizers_go_somewhere(frozen):
+def test_the_readmes_table_has_every_row_within_its_bound():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"<!-- parity\b.*?<!-- end of parity -->", readme, re.DOTALL)[0]
+    rows = re.findall(
+        r"^\| (.+?) \| (\w[\w-]*) \| ([\d.e-]+) \| (\de-\d+) \|$", block, re.MULTILINE
+    )
+    assert len(rows) == block.count("\n| ") - 1  # every line but the head
+    assert str(len(rows)) in re.search(r"<summary>(\d+) comparisons", block)[1]
+    for text, _, largest, bound in rows:
+        assert 0 <= float(largest) <= float(bound) <= 1e-9, text
+    assert {text for text, *_ in rows} == ROWS - {""}, "run `make parity`"
+    assert {peer for _, peer, *_ in rows} == {"PyTorch", "scikit-learn", "lime"}
+
+
+def test_every_gradient_moves_something():
     """A path that stood still would agree with anything that stands still."""
-    ends = [frozen[f"{case}.path"][-1] for case in OPTIMIZERS]
+    arrays = references.answers("nn")
+    ends = [arrays[f"{case}.path"][-1] for case in nn.WALKS]
     for i, end in enumerate(ends):
-        assert np.abs(end - frozen["sgd.path"][0]).max() > 0.1
+        assert np.abs(end - arrays["sgd.path"][0]).max() > 0.1
         assert all(np.abs(end - other).max() > 1e-3 for other in ends[:i])
+    for case in references.cases("models"):
+        given, answers = references.frozen("models", case)
+        for name, end in answers.items():
+            if name.startswith("end.") and "running" not in name:
+                start = given[name.replace("end.", "start.")]
+                assert np.abs(end - start).max() > 1e-3, f"{case.name}: {name}"
+        losses = answers["losses"]
+        assert losses[-3:].mean() < losses[:3].mean(), case.name
 
 
-def test_logistic_regression_has_our_minimum(frozen):
-    """Where scikit-learn stops, our gradient of mean loss + L2 is zero; C is 1 /
-    (strength N).
-    """
-    given = references.of(frozen, "sklearn_logistic")
-    model = Linear(4, 3, rng=rng, dtype=np.float64)
-    for name, p in model.parameters().items():
-        p[...] = given[name]
-    loss, penalty = CrossEntropyLoss(), L2(1 / (given["C"] * len(given["x"])))
+def test_no_bias_hides_in_a_zero():
+    for subject in ("nn", "rnn", "cnn"):
+        for group, given in references.inputs(subject).items():
+            for name in given.keys() & {"b", "b_hn", "beta"}:
+                assert np.abs(given[name]).min() > 0, f"{group}.{name}"
+
+
+# ------------------------------------------------------------------- in other ways
+
+
+def test_logistic_regression_has_our_minimum():
+    """Where scikit-learn stops, our gradient of loss and L2 is 0; C = 1 / (strength N)."""
+    given = references.of(references.answers("nn"), "sklearn_logistic")
+    model = nn.fill(Linear(4, 3, rng=references.RNG), given)
+    loss = CrossEntropyLoss()
+    penalty = L2(1 / (given["C"] * len(given["x"])))
     loss.forward(model.forward(given["x"]), given["y"])
     model.backward(loss.backward())
     penalty.forward(model.params["W"])
@@ -297,85 +197,28 @@ def test_logistic_regression_has_our_minimum(frozen):
     assert np.abs(model.grads["W"] + penalty.backward()).max() < 1e-7
 
 
-def test_our_softmax_regression_reads_digits_as_well(frozen):
-    """The same model, the same data, another way down: within two points of each
-    other.
-    """
+def test_our_softmax_regression_reads_digits_as_well():
+    """The same model and data, another way down: within two points of each other."""
     (x, y), _, (test_x, test_y) = datasets.mnist(full=False)
     model = Sequential(Flatten(), Linear(784, 10, rng=np.random.default_rng(0)))
     optimizer = SGD(0.3, momentum=0.9)
     for _ in range(100):
         train_step(model, CrossEntropyLoss(), optimizer, x, y)
     found = accuracy(model.forward(test_x), test_y)
-    assert abs(found - frozen["digits.logistic_test_accuracy"]) <= 0.02
+    theirs = references.answers("nn")["digits.logistic_test_accuracy"]
+    assert abs(found - theirs) <= 0.02
 
 
-def test_the_inputs_are_the_frozen_ones(frozen):
-    for name, value in references.inputs().items():
-        np.testing.assert_allclose(value, frozen[name], rtol=1e-15, err_msg=name)
-
-
-def test_the_file_is_small_and_says_who_computed_it(frozen):
-    path = references.FOLDER / "nn.npz"
-    assert path.stat().st_size < 200_000
-    assert [line.split()[0] for line in frozen["versions"]] == [
-        "numpy",
-        "torch",
-        "sklearn",
-    ]
-    assert all(a.dtype.kind in "fiU" for a in frozen.values())
-
-
-def test_saving_gives_the_same_bytes_and_leaves_nothing_beside(tmp_path, frozen):
-    for name in ("a.npz", "b.npz", "a.npz"):
-        references.save(tmp_path / name, frozen)
-    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
-    assert (tmp_path / "a.npz").read_bytes() == (
-        references.FOLDER / "nn.npz"
-    ).read_bytes()
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.npz", "b.npz"]
-
-
-@pytest.mark.parametrize(
-    "part", ["layers", "batch_norms", "losses", "paths", "network"]
-)
-def test_pytorch_still_answers_the_same(part, frozen):
-    pytest.importorskip("torch")
-    recomputed = references.compute(getattr(references, part))
-    assert recomputed.keys() > references.inputs().keys()
-    for name, value in recomputed.items():
-        tolerance = PATHS if part in ("paths", "network") else VALUES
-        assert difference(value, frozen[name]) <= tolerance, name
-
-
-def test_scikit_learn_still_answers_the_same(frozen):
-    pytest.importorskip("sklearn")
-    recomputed = references.compute(references.scikit_learn)
-    for name in ("sklearn_mlp.losses", "sklearn_mlp.probabilities"):
-        assert difference(recomputed[name], frozen[name]) <= PATHS
-    for name in ("sklearn_logistic.W", "sklearn_logistic.b"):
-        assert (
-            difference(recomputed[name], frozen[name]) <= 1e-6
-        )  # where an iteration stopped
-
-
-def test_scikit_learn_still_reads_digits_as_well(frozen):
-    pytest.importorskip("torch")  # slow, so in `make parity` alone
-    name = "digits.logistic_test_accuracy"
-    assert (
-        abs(references.compute(references.digits)[name] - frozen[name]) <= 0.004
-    )  # 2 of 500
-
-
-def test_clipping_is_pytorchs_up_to_its_epsilon(frozen):
+def test_clipping_is_pytorchs_up_to_its_epsilon():
     """clip_grad_norm_ divides by norm + 1e-6; ours by the norm."""
     torch = pytest.importorskip("torch")
-    g = references.inputs()["path.W"]
+    g = references.inputs("nn")["path"]["W"]
     p = torch.nn.Parameter(torch.zeros(g.shape, dtype=torch.float64))
     p.grad = torch.tensor(g)
     norm = torch.nn.utils.clip_grad_norm_([p], 0.5).item()
     model = Layer()
-    model.params, model.grads = {"W": 0 * g}, {"W": g.copy()}
+    model.params = {"W": 0 * g}
+    model.grads = {"W": g.copy()}
     assert scratchml.clip_gradients(model, 0.5) == pytest.approx(norm, rel=1e-14)
     np.testing.assert_allclose(model.grads["W"], p.grad.numpy(), rtol=2e-6 / norm)
 
@@ -387,15 +230,7 @@ def test_scratchml_imports_none_of_them():
         text=True,
         check=True,
     ).stdout.split()
-    heavy = {
-        "torch",
-        "sklearn",
-        "scipy",
-        "matplotlib",
-        "skimage",
-        "lime",
-        "pooch",
-        "tqdm",
-    }
-    assert not heavy & set(found)
-    assert importlib.util.find_spec("numpy")
+    peers = {"torch", "sklearn", "scipy", "lime"}
+    heavy = {"matplotlib", "skimage", "pooch", "tqdm"}
+    assert not (peers | heavy) & set(found)
+    assert "numpy" in found

@@ -1,6 +1,6 @@
 """SqueezeNet of the course's own layers: the same scores as PyTorch's, the same names.
 
-Frozen values (tools/references_squeezenet.py) where PyTorch is not installed; where it
+Frozen values (tools/reference.py) where PyTorch is not installed; where it
 is, any Fire and any photograph besides.
 """
 
@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import make_squeezenet
-import references_squeezenet
+from references import squeezenet as reference
 from scratchml import (
     CheckFailed,
     Sequential,
@@ -58,8 +58,8 @@ def model():
 
 @pytest.fixture(scope="module")
 def images():
-    names = references_squeezenet.PHOTOGRAPHS
-    return np.concatenate([references_squeezenet.photograph(name) for name in names])
+    names = reference.PHOTOGRAPHS
+    return np.concatenate([reference.photograph(name) for name in names])
 
 
 def assert_close(mine, theirs):
@@ -107,12 +107,12 @@ def test_gradient_check_sees_a_branch_that_is_left_out():
 
 def test_fire_equals_the_frozen_values():
     frozen = {
-        key.removeprefix("fire/"): array
+        key.removeprefix("fire."): array
         for key, array in FROZEN.items()
-        if key.startswith("fire/")
+        if key.startswith("fire.")
     }
     rng = np.random.default_rng(1)
-    fire = Fire(*references_squeezenet.FIRE, rng=rng, dtype=np.float64)
+    fire = Fire(*reference.FIRE, rng=rng, dtype=np.float64)
     for name, p in fire.parameters().items():
         p[...] = frozen[name]
     assert_close(fire.forward(frozen["x"]), frozen["y"])
@@ -131,8 +131,8 @@ def test_fire_equals_pytorchs(c_in, squeeze, expand, n, height, width, seed):
 
     rng = np.random.default_rng(seed)
     ours = Fire(c_in, squeeze, expand, rng=rng, dtype=np.float64)
-    theirs = references_squeezenet.torch_fire(c_in, squeeze, expand).double()
-    references_squeezenet.copy_weights(ours, theirs)
+    theirs = reference.torch_fire(c_in, squeeze, expand).double()
+    reference.copy_weights(ours.parameters(), theirs)
     x = rng.standard_normal((n, c_in, height, width))
     given_x = torch.tensor(x, requires_grad=True)
     y = theirs(given_x)
@@ -173,17 +173,17 @@ def test_the_network_has_the_papers_weights(model):
 
 @pytest.mark.parametrize("i", range(4))
 def test_scores_equal_pytorchs(model, images, i):
-    name = references_squeezenet.PHOTOGRAPHS[i]
+    name = reference.PHOTOGRAPHS[i]
     pixels = zlib.crc32(images[i].tobytes())
-    assert pixels == FROZEN[f"{name}/pixels"], "the photograph is cut differently"
+    assert pixels == FROZEN[f"{name}.pixels"], "the photograph is cut differently"
     scores = model.forward(preprocess(images[i : i + 1]))[0]
     assert scores.dtype == np.float32
-    np.testing.assert_allclose(scores, FROZEN[f"{name}/scores"], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(scores, FROZEN[f"{name}.scores"], rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("i", range(4))
 def test_five_likeliest_classes(model, images, i):
-    name = references_squeezenet.PHOTOGRAPHS[i]
+    name = reference.PHOTOGRAPHS[i]
     p = squeezenet_probabilities(model, images[i : i + 1])[0]
     assert {NAMES[c] for c in p.argsort()[-5:]} == TOP5[name]
 
@@ -207,7 +207,7 @@ def test_any_photograph_gives_pytorchs_scores(model, size):
     rng = np.random.default_rng(size)
     x = preprocess(rng.integers(0, 256, (2, size, size + 5, 3), np.uint8))
     with torch.no_grad():
-        theirs = references_squeezenet.torch_squeezenet()(torch.tensor(x.copy()))
+        theirs = reference.torch_squeezenet()(torch.tensor(x.copy()))
     np.testing.assert_allclose(model.forward(x), theirs.numpy(), rtol=0, atol=1e-4)
 
 
@@ -215,7 +215,7 @@ def test_any_photograph_gives_pytorchs_scores(model, size):
 def test_at_224_pixels_rounding_up_is_the_same(model):
     import torch
 
-    theirs = references_squeezenet.torch_squeezenet()
+    theirs = reference.torch_squeezenet()
     for layer in theirs:
         if isinstance(layer, torch.nn.MaxPool2d):
             layer.ceil_mode = True
