@@ -40,7 +40,17 @@ class CheckFailed(AssertionError):
 
 
 class WrongNumber(CheckFailed):
-    """Everything is there, but a number differs."""
+    """Everything is there, but a number differs.
+
+    `unnamed` is the message without its hint, where the hint names no mistake.
+    """
+
+    def __init__(self, head: str, hint: str, named: bool = True) -> None:
+        super().__init__(f"{head} {hint}")
+        self.head = head
+        self.hint = hint
+        if not named:
+            self.unnamed = head
 
 
 class StillBlank(CheckFailed, NotImplementedError):

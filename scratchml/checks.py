@@ -2,21 +2,76 @@
 mistake.
 
 A falling loss proves little: many wrong gradients still point downhill. These checks
-look at every parameter, in float64, with a random `dy`, and when something differs they
-say what it looks like.
+look at every parameter, in float64, with a random `dy`, twice with other numbers and
+once in eval mode, and when something differs they say what it looks like.
 """
 
 import copy
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any, ParamSpec
 
 import numpy as np
 
-from ._failures import CheckFailed, WrongNumber
+from ._batches import check_epochs
+from ._diagnoses import Case, diagnose, diagnose_shape, size
+from ._failures import CheckFailed, WrongNumber, wrapped
+from ._steps import diagnose_step, walk
+from ._trial import (
+    arrays_of,
+    attributes,
+    check_parameters,
+    copy_arrays,
+    copy_input,
+    copy_of,
+    d,
+    demand,
+    equal,
+    forward,
+    generators,
+    held,
+    is_library,
+    move_parameters,
+    name_of,
+    nudged,
+    other_rows,
+    parameters_of,
+    parts,
+    run,
+)
+from .optimizers import Optimizer
+
+P = ParamSpec("P")
 
 STEP = 1e-5
-SCALAR = "It looks like one scalar for all units: sum over the batch axis only, axis=0."
+ZERO = 1e-9  # finite differences cannot tell a smaller gradient from none
+SECOND = "in a second try, with other numbers, "
+EVAL = "in eval mode "
 
 
-def gradient_check(layer, x, *args, rng, tolerance=1e-6, limit=1000):
+def _told_plainly(check: Callable[P, None]) -> Callable[P, None]:
+    """Let a failure start in the caller's line, without the frames of this file."""
+
+    @functools.wraps(check)
+    def checked(*args: P.args, **options: P.kwargs) -> None:
+        try:
+            check(*args, **options)
+        except CheckFailed as failure:
+            raise failure.with_traceback(None) from None
+
+    return checked
+
+
+@_told_plainly
+def gradient_check(
+    layer: Any,
+    x: Any,
+    *args: Any,
+    rng: np.random.Generator,
+    tolerance: float = 1e-6,
+    limit: int = 1000,
+    eval_gradients: bool = True,
+) -> None:
     """Compare every gradient that `backward` gives with finite differences of
     `forward`.
 
@@ -26,453 +81,591 @@ def gradient_check(layer, x, *args, rng, tolerance=1e-6, limit=1000):
     with `h = 1e-5` in float64. Where the function has a kink, any slope between the two
     one-sided ones is accepted; where kinks meet even these may mislead, so what fails
     is checked once more close by. Arrays with more than `limit` entries are checked at
-    `limit` random ones. Inputs changed in place, a dtype that is not kept, randomness
-    in eval mode, and gradients that are zero everywhere (nothing to check) fail too.
+    `limit` random ones.
+
+    All of it runs twice, the second time with other `x` and parameters, and then in
+    eval mode. What is handed in must not change, and randomness must come from the
+    layer's own generator. Gradients that are zero in both tries leave nothing to check
+    and fail, too. A library layer must keep the dtype; for yours a wider one is a hint.
+    `eval_gradients=False` leaves out the gradients of eval mode: few need them.
 
     Raises CheckFailed with a diagnosis. Prints one line when all is well.
 
     Derived in notebooks/01_nn.ipynb, section *Backpropagation*.
     """
     rng = rng.spawn(1)[0]  # else dy could be the very numbers of x
-    x, layer = _copy_input(x), _copy(layer, np.float64)
-    try:
-        keys, shape = _check_slopes(layer, x, args, rng, tolerance, limit)
-    except WrongNumber as failure:
-        for array in _arrays(layer, x).values():
-            array += 0.01 * rng.standard_normal(array.shape)
-        try:
-            keys, shape = _check_slopes(layer, x, args, rng, tolerance, limit)
-        except CheckFailed:
-            raise failure from None
-    _check_modes(layer, x, args, shape)
-    print(
-        f"✓ {_name(layer)}: {', '.join(_d(key) for key in keys)} match finite differences"
+    x, args = copy_input(x), copy.deepcopy(args)
+    check_parameters(layer)
+    layer = copy_of(layer, np.float64)
+    keys = list(arrays_of(layer, x))
+    demand(
+        keys and x.size, f"{name_of(layer)}: nothing to check: x is {x.dtype} {x.shape}"
     )
+    check = _GradientCheck(layer, x, args, rng, tolerance, limit)
+    check.first_try()
+    check.second_try()
+    check.flat_loss()
+    check.demand_seen()
+    check.eval_mode(eval_gradients)
+    hint = _check_dtype(layer, x, args)
+    told = ", ".join(map(d, keys))
+    print(f"✓ {name_of(layer)}: {told} match finite differences")
+    if hint:
+        print("\n  ".join(wrapped(f"  hint: {hint}")))
 
 
-def same(mine, reference, x, *args, rng, tolerance=1e-10):
+@_told_plainly
+def same(
+    mine: Any,
+    reference: Any,
+    x: Any,
+    *args: Any,
+    rng: np.random.Generator,
+    tolerance: float = 1e-10,
+    eval_gradients: bool = True,
+) -> None:
     """Is your layer (or loss) the library's? Compare the outputs and every gradient.
 
-    The reference's parameters are copied into yours, both run in float64 on the same
-    `x` and the same random `dy`. Raises CheckFailed with a diagnosis; prints one line
-    when all agrees.
+    The reference's parameters, moved a little, are copied into yours, and both run in
+    float64 on the same `x` and the same random `dy`; twice with other numbers, and in
+    eval mode, there without the gradients if `eval_gradients` is False. Raises
+    CheckFailed with a diagnosis; prints one line when all agrees.
 
     Derived in notebooks/01_nn.ipynb, section *Neuron, layer, forward pass*.
     """
-    name, x, rng = _name(mine), _copy_input(x), rng.spawn(1)[0]
-    _require(x.size, f"{name}: nothing to check: x has shape {x.shape}")
-    mine, reference = _copy(mine, np.float64), _copy(reference, np.float64)
-    own, given = (
-        {key: p.shape for key, p in _parameters(layer).items()}
-        for layer in (mine, reference)
-    )
-    _require(
-        own == given,
-        f"{name} has the parameters {own}, the library's {_name(reference)} "
-        f"has {given}",
-    )
-    for key, p in _parameters(mine).items():
-        p[...] = _parameters(reference)[key]
-    dy, theirs = _run(reference, x, args, rng)
-    _, ours = _run(mine, x, args, rng, dy)
-    for key, right in theirs.items():
-        _compare(mine, key, ours[key], right, "the library's", tolerance, dy, x)
-    print(
-        f"✓ {name} is the library's {_name(reference)}: {', '.join(_d(key) for key in theirs)}"
-    )
+    name = name_of(mine)
+    rng = rng.spawn(1)[0]
+    x, args = copy_input(x), copy.deepcopy(args)
+    demand(x.size, f"{name}: nothing to check: x has shape {x.shape}")
+    check_parameters(mine)
+    mine, reference = copy_of(mine, np.float64), copy_of(reference, np.float64)
+    _check_same_names(mine, reference)
+    pair = _Pair(mine, reference, args, rng, tolerance)
+    keys = pair.first_try(x)
+    pair.second_try(other_rows(x))
+    pair.eval_mode(x, eval_gradients)
+    told = ", ".join(map(d, keys))
+    print(f"✓ {name} is the library's {name_of(reference)}: {told}")
 
 
-def same_steps(mine, reference, *, rng, steps=10, tolerance=1e-10):
+@_told_plainly
+def same_steps(
+    mine: Optimizer,
+    reference: Optimizer,
+    *,
+    rng: np.random.Generator,
+    steps: int = 10,
+    tolerance: float = 1e-10,
+) -> None:
     """Is your optimizer the library's? Both walk from one point along the same
     gradients.
 
-    Raises CheckFailed at the first step that differs, with a diagnosis. Prints one line
-    when the walks agree.
+    Then once more with a learning rate that changes on the way, and with two parameters
+    in turns, each with its own `state`. Raises CheckFailed at the first step that
+    differs, with a diagnosis. Prints one line when the walks agree.
 
     Derived in notebooks/01_nn.ipynb, section *Optimizers*.
     """
-    name, gradients = _name(mine), rng.standard_normal((steps, 3, 2))
-    walks = (_steps(optimizer, gradients) for optimizer in (mine, reference))
-    for t, (step, right) in enumerate(zip(*walks, strict=True)):
+    name = name_of(mine)
+    demand(hasattr(mine, "lr"), f"{name} has no learning rate: it needs self.lr")
+    gradients = rng.standard_normal((steps, 3, 2))
+    ours, theirs = (walk(optimizer, [gradients])[0] for optimizer in (mine, reference))
+    for t, (step, right) in enumerate(zip(ours, theirs, strict=True)):
         if not np.allclose(step, right, rtol=tolerance, atol=tolerance):
-            where = _worst(step, right)
-            raise CheckFailed(
-                f"{name}: step {t + 1} is wrong, worst at {where}: yours "
-                f"{step[where]:.6g}, the library's {right[where]:.6g}. "
-                f"{_diagnose_step(mine, reference, t, step, right, gradients)}"
-            )
-    print(f"✓ {name} walks with the library's {_name(reference)}: {steps} steps")
+            hint, named = diagnose_step(mine, reference, t, ours, theirs, gradients)
+            head = f"{name}: step {t + 1} is wrong"
+            worst = _worst(step, right, "the library's")
+            raise WrongNumber(f"{head}, {worst}.", hint, named)
+    _check_rate(mine, reference, gradients, tolerance)
+    _check_states(mine, reference, rng, steps, tolerance)
+    print(f"✓ {name} walks with the library's {name_of(reference)}: {steps} steps")
 
 
-def batches_check(batches, *, rng, n=20, batch_size=6):
+@_told_plainly
+def batches_check(
+    batches: Callable[..., Iterable[Any]],
+    *,
+    rng: np.random.Generator,
+    n: int = 20,
+    batch_size: int = 6,
+) -> None:
     """Does `batches(x, y, batch_size, rng)` give each example once, with its target,
     shuffled?
+
+    Every batch but the last is full, shapes and dtypes stay, the caller's arrays are
+    not changed, which examples come together changes from epoch to epoch, and the
+    order depends on `rng` alone. Other sizes than `n` and `batch_size` are tried, too.
 
     Raises CheckFailed with a diagnosis; prints one line when all is well.
 
     Derived in notebooks/01_nn.ipynb, section *Optimizers*.
     """
-    x, y = np.arange(n, dtype=float)[:, None], np.arange(n)
-    first, second = (
-        [(np.ravel(a), np.array(b)) for a, b in batches(x, y, batch_size, rng) or ()]
-        for _ in range(2)
-    )
-    _require(
-        first and second, "batches gives nothing: yield each batch, x and y together"
-    )
-    xs, ys = (np.concatenate(part) for part in zip(*first, strict=True))
-    later = np.concatenate([b for _, b in second])
-    _require(
-        max(len(a) for a, _ in first) <= batch_size,
-        f"a batch has more than {batch_size} examples",
-    )
-    _require(np.array_equal(xs, ys), "x and y come apart: use one order for both")
-    _require(
-        len(xs) >= n,
-        f"{n - len(set(xs))} of {n} examples never appear in an epoch: "
-        "the last, smaller batch counts too",
-    )
-    _require(
-        len(set(xs)) >= n,
-        "some examples appear twice in an epoch and others never: "
-        "draw a permutation, without replacement",
-    )
-    _require(
-        list(ys) != list(y),
-        "the examples are never shuffled: use rng.permutation(len(x))",
-    )
-    _require(
-        list(ys) != list(later), "every epoch has the same order: shuffle anew in each"
-    )
-    _require(
-        np.mean(np.abs(np.diff(ys)) == 1) <= 0.6,
-        "only the order of the batches is shuffled, not the examples",
-    )
+    check_epochs(batches, n, batch_size, rng)
+    for other_n, other_size in ((15, 5), (4, 7)):
+        try:
+            check_epochs(batches, other_n, other_size, rng)
+        except CheckFailed as failure:
+            raise CheckFailed(
+                f"with {other_n} examples and batch_size {other_size}: {failure}. "
+                f"With {n} and {batch_size} all was well: is one of them written out? "
+                "Use len(x) and batch_size."
+            ) from None
     print("✓ batches: every example once an epoch, with its own target, in a new order")
 
 
-def _require(ok, message):
-    if not ok:
-        raise CheckFailed(message)
+# ---------------------------------------------------------------------- gradient_check
 
 
-def _check_slopes(layer, x, args, rng, tolerance, limit):
-    """Compare all gradients here; returns the names of the arrays and the shape of the
-    output.
-    """
-    name, arrays = _name(layer), _arrays(layer, x)
-    dy, results = _run(copy.deepcopy(layer), x, args, rng)
-    for key in arrays:
-        mine = results[key]
-        slopes, diagonal = _slopes(layer, x, args, key, dy, rng, limit)
-        numerical = slopes.mean(axis=0)
-        numerical[np.abs(numerical) < 1e-9] = 0.0
-        _require(
-            _size(numerical) or not mine.any(),
-            f"{name}: backward gives {key} a gradient, "
-            f"but forward does not depend on {key}: a term never reaches the loss.",
-        )
-        _require(
-            _size(numerical),
-            f"{name}: nothing to check. The gradient of {key} is zero "
-            "everywhere, so right and wrong look alike: take a batch of several different "
-            "examples, or other weights.",
-        )
-        if mine.shape == numerical.shape:
-            slack = tolerance * _size(numerical)
-            between = (mine >= slopes.min(0) - slack) & (mine <= slopes.max(0) + slack)
-            numerical = np.where(between, mine, numerical)
-        _compare(layer, key, mine, numerical, "numerical", tolerance, dy, x, diagonal)
-    return list(arrays), dy.shape
+class _GradientCheck:
+    """One object through several tries: what it keeps from call to call shows."""
 
+    def __init__(self, layer, x, args, rng, tolerance, limit):
+        self.layer, self.x, self.args, self.rng = layer, x, args, rng
+        self.tolerance, self.limit = tolerance, limit
+        self.unused = copy.deepcopy(layer)
+        self.seen = set()  # the arrays on which forward was seen to depend
 
-def _run(layer, x, args, rng, dy=None):
-    """Forward and backward: `dy`, and by name the output, `dx` and the parameters'
-    gradients.
-    """
-    name = _name(layer)
-    inputs = {"x": x} | {
-        f"argument {i}": a for i, a in enumerate(args, 2) if isinstance(a, np.ndarray)
-    }
-    before = copy.deepcopy(inputs)
-    y = layer.forward(x, *args)
-    _require(y is not None, f"{name}: forward returns nothing: end it with return")
-    _unchanged(name, "forward", before, inputs)
-    dy = np.asarray(rng.standard_normal(np.shape(y)) if dy is None else dy)
-    _require(
-        np.shape(y) == dy.shape,
-        f"{name}: the output has shape {np.shape(y)}, expected {dy.shape}",
-    )
-    if dy.ndim:
-        before["dy"], inputs["dy"] = dy, dy.copy()
-        dx = layer.backward(inputs["dy"])
-    else:  # a loss: its backward starts from itself
-        dy, dx = np.ones(()), layer.backward()
-    _unchanged(name, "backward", before, inputs)
-    _require(
-        dx is not None or x.dtype.kind != "f",
-        f"{name}: backward returns nothing: end it "
-        "with return dx (or leave needs_input_grad at True to check it)",
-    )
-    found = {"the output": y, "x": dx}
-    found |= layer.gradients() if hasattr(layer, "gradients") else {}
-    results = {
-        key: np.array(value) for key, value in found.items() if value is not None
-    }
-    missing = sorted(_parameters(layer).keys() - results.keys())
-    _require(
-        not missing,
-        f"{name}: backward stores no gradient for {', '.join(missing)}: "
-        "assign self.grads with the names of self.params",
-    )
-    for key, value in results.items():
-        _require(np.isfinite(value).all(), f"{name}: {_d(key)} holds NaN or infinity")
-    return dy, results
+    def first_try(self):
+        self.is_loss = self.attempt(self.layer).dy.ndim == 0
 
+    def second_try(self):
+        self.limit = min(self.limit, 200)
+        move_parameters(self.layer, self.rng)
+        self.x = other_rows(self.x)
+        try:
+            self.attempt(self.layer)
+        except CheckFailed as failure:
+            copy_arrays(self.layer, self.unused)
+            again = functools.partial(self.attempt, when=SECOND)
+            raise _kept(failure, self.unused, again, self.dy_after_dy) from None
 
-def _slopes(layer, x, args, key, dy, rng, limit):
-    """Slopes of sum(y * dy) left and right of each entry of one array, and each entry's
-    own.
-    """
-    layer, x = copy.deepcopy(layer), x.copy()
-    array = _arrays(layer, x)[key]
-    slopes, diagonal = np.full((2, *array.shape), np.nan), np.full(dy.shape, np.nan)
+    def flat_loss(self):
+        """A sure loss is flat: look closer to 0, where it is not."""
+        if self.is_loss and "x" not in self.seen and self.x.dtype.kind == "f":
+            self.x = self.x / 1000
+            self.attempt(self.layer)
 
-    def output(where, value):
-        array[where] = value
-        return np.array(copy.deepcopy(layer).forward(x, *args))
-
-    entries, middle = np.arange(array.size), output(..., array)
-    if array.size > limit:
-        entries = rng.choice(array.size, limit, replace=False)
-    for where in zip(*np.unravel_index(entries, array.shape), strict=True):
-        value = array[where]
-        above, below = output(where, value + STEP), output(where, value - STEP)
-        array[where] = value
-        changes = middle - below, above - middle
-        slopes[:, *where] = [float((dy * change).sum()) / STEP for change in changes]
-        if key == "x" and dy.shape == x.shape:
-            diagonal[where] = (above - below)[where] / (2 * STEP)
-    return slopes, diagonal
-
-
-def _compare(layer, key, mine, expected, called, tolerance, dy, x, diagonal=np.nan):
-    what = f"{_name(layer)}: {key if key == 'the output' else f'the gradient of {key}'}"
-    batch = len(x) if np.ndim(x) else 1
-    _require(
-        mine.shape == expected.shape,
-        f"{what} has shape {mine.shape}, expected "
-        f"{expected.shape}. {_diagnose_shape(mine, expected, batch)}",
-    )
-    # Finite differences are good to about 1e-10, however small the gradient itself.
-    scale = max(_size(expected), 1e-3 if called == "numerical" else 0)
-    if _size(mine - expected) > tolerance * scale:
-        where = _worst(mine, expected)
-        raise WrongNumber(
-            f"{what} is wrong, worst at {where}: yours {mine[where]:.6g}, {called} "
-            f"{expected[where]:.6g}. {_diagnose(mine, expected, batch, layer, key, dy, diagonal)}"
-        )
-
-
-def _diagnose_shape(mine, expected, batch):
-    if mine.shape == expected.shape[::-1]:
-        return "It looks transposed."
-    if mine.size == 1:
-        return SCALAR
-    if mine.shape == (batch, *expected.shape):
-        return "It looks not summed over the batch: add up the rows, axis=0."
-    return "Write the shapes below your equation: they allow only one order of the factors."
-
-
-def _diagnose(mine, expected, batch, layer, key, dy, diagonal):
-    """Make each known mistake with the right numbers: which one gives yours?"""
-    known = ~np.isnan(expected)
-    a, b = mine[known], expected[known]
-
-    def close(u, v):
-        if np.shape(u) != np.shape(v):
-            return False
-        seen = ~np.isnan(u - v)
-        return seen.any() and np.allclose(
-            u[seen], v[seen], rtol=1e-4, atol=1e-5 * _size(b)
-        )
-
-    factor = float(a @ b / (b @ b or 1))
-    for guess, message in (
-        (0 * expected, "It is zero everywhere: is it ever assigned?"),
-        (-expected, "It has the wrong sign."),
-        (factor * expected, _diagnose_factor(factor, batch, mine.shape, layer)),
-        (expected.T, "It looks transposed."),
-        (np.full(mine.shape, b.sum()), SCALAR),
-        (
-            np.sign(mine) * np.abs(expected),
-            "The sizes are right and some signs are not: a sign(...) is missing.",
-        ),
-        (dy, "It is dy, passed on unchanged: the layer's own derivative is missing."),
-        (
-            diagonal,
-            "It is the layer's own derivative without dy: the chain rule multiplies the two.",
-        ),
-        (
-            dy * diagonal,
-            "It looks like the diagonal of the Jacobian only: each output depends on "
-            "every input.",
-        ),
-    ):
-        if close(mine, guess):
-            return message
-    if close(expected, dy * diagonal):
-        i = _worst(mine, expected)
-        return (
-            f"Divided by dy, yours is {mine[i] / dy[i]:.4g} where the layer's slope is "
-            f"{diagonal[i]:.4g}."
-        )
-    if dy.ndim == 3 and "W_hh" in _parameters(layer):
-        if key != "x":
-            return (
-                "What goes back through time is right, as dx is: add up over the steps, "
-                "each with its own x_t and the h_{t-1} it started from."
+    def demand_seen(self):
+        for key in arrays_of(self.layer, self.x):
+            used = "" if key == "x" else f"does forward use {key} at all? If so, "
+            demand(
+                key in self.seen,
+                f"{name_of(self.layer)}: nothing to check. The gradient of {key} is "
+                f"zero everywhere, so right and wrong look alike: {used}take a batch "
+                "of several different examples, or other weights.",
             )
-        T = dy.shape[1]
-        if late := sum(close(mine[:, t:], expected[:, t:]) for t in range(T)):
-            return (
-                f"Only the last {late} of {T} time steps are right: a path back through time "
-                "is lost. dh_t is dy_t and all that step t+1 sends back."
+
+    def eval_mode(self, gradients):
+        if not hasattr(self.layer, "eval"):
+            return
+        calm = copy.deepcopy(self.layer)
+        calm.eval()
+        _check_calm(copy.deepcopy(calm), self.x, self.args)
+        _check_not_frozen(self.layer, self.x, self.args)
+        self.limit = min(self.limit, 30)
+        if gradients and self.differs(calm):
+            self.attempt(calm, when=EVAL)
+
+    def differs(self, calm):
+        """Is anything in eval mode not what it is in training?"""
+        trained = run(copy.deepcopy(self.layer), self.x, self.args, self.random)
+        evaluated = run(copy.deepcopy(calm), self.x, self.args, lambda _: trained.dy)
+        ours, theirs = trained.results(), evaluated.results()
+        return not all(equal(ours[key], theirs[key]) for key in ours)
+
+    def random(self, shape):
+        return self.rng.standard_normal(shape)
+
+    def dy_after_dy(self, layer):
+        """Two calls on the same numbers."""
+        first = run(layer, self.x, self.args, self.random)
+        return first, run(layer, self.x, self.args, lambda _: first.dy)
+
+    def attempt(self, layer, when=""):
+        """Where kinks meet even right gradients differ: what fails has another try."""
+        try:
+            return self.compare(layer, self.x, when)
+        except WrongNumber as failure:
+            for p in parameters_of(layer).values():
+                p += 0.01 * self.random(p.shape)
+            try:
+                return self.compare(layer, nudged(self.x, self.rng), when)
+            except CheckFailed:
+                raise failure from None
+
+    def compare(self, layer, x, when):
+        """Compare all gradients on these numbers."""
+        before = copy.deepcopy(layer)
+        trial = run(layer, x, self.args, self.random)
+        _check_repeatable(before, x, self.args, trial.y)
+        source = _Numerical(before, x, self.args, trial)
+        for key in arrays_of(layer, x):
+            head = f"{name_of(layer)}: {when}"
+            mine = trial.gradients[key]
+            slopes = source.slopes(key, self.rng, self.limit)
+            self.note(key, slopes, source.zero)
+            right = self.expected(key, mine, slopes, source, head)
+            slack = max(self.tolerance * max(size(right), 1e-3), source.noise)
+            case = source.case(key, mine, right)
+            _compare(f"{head}the gradient of {key}", case, "numerical", slack)
+        return trial
+
+    def note(self, key, slopes, zero):
+        """A bias before a normalisation moves the last digit; an unused one nothing."""
+        least = zero if key == "x" else 0
+        if np.nanmax(np.abs(slopes), initial=0) > least:
+            self.seen.add(key)
+
+    def expected(self, key, mine, slopes, source, head):
+        """The numerical gradient; at a kink yours, if it lies between both slopes."""
+        right = np.array(slopes.mean(axis=0))
+        right[np.abs(right) <= source.zero] = 0.0
+        if not size(right):
+            demand(
+                size(mine) <= source.zero,
+                f"{head}backward gives {key} a gradient, but forward does not depend "
+                f"on {key}: a term never reaches the loss.",
             )
-    return "It matches no mistake known here: compare your equation term by term."
+            return np.where(np.isnan(right), np.nan, mine)
+        if mine.shape == right.shape and mine.dtype.kind == "f":
+            slack = self.tolerance * size(right) + source.noise
+            low, high = slopes.min(axis=0) - slack, slopes.max(axis=0) + slack
+            right = np.where((mine >= low) & (mine <= high), mine, right)
+        return right
 
 
-def _diagnose_factor(factor, batch, shape, layer):
-    width, kept = shape[-1] if shape[1:] else 1, 1 - getattr(layer, "p", 0)
-    for known, message in (
-        (
-            batch,
-            f"off by the batch size: {batch} times too large. Divide by N exactly once.",
-        ),
-        (
-            1 / batch,
-            f"off by the batch size: {batch} times too small. "
-            "The loss has divided by N already: sum over the batch, do not average.",
-        ),
-        (
-            1 / width,
-            f"{width} times too small: divide by the rows N, not by all the numbers.",
-        ),
-        (kept, "1 - p times the right value: the factor 1/(1-p) is missing."),
-    ):
-        if known != 1 and np.isclose(factor, known, rtol=1e-3):
-            return f"It is {message}"
-    return f"It is {factor:.4g} times the right value everywhere: a constant factor is off."
+class _Numerical:
+    """Finite differences of one forward."""
 
+    def __init__(self, layer, x, args, trial):
+        self.layer, self.x, self.args, self.trial = layer, x, args, trial
+        rounding = 4 * np.finfo(float).eps * size(trial.y * trial.dy)
+        self.noise = rounding / STEP
+        self.zero = max(ZERO, self.noise)
+        self.jacobians = {}
 
-def _diagnose_step(mine, reference, t, step, right, gradients):
-    if np.allclose(step, -right):
-        return "It has the wrong sign: it walks uphill."
-    if t == 0:
-        double, expected = (
-            _steps(o, gradients[:1], rate=2)[0] for o in (mine, reference)
+    def slopes(self, key, rng, limit):
+        """Slopes of sum(y * dy) left and right of each entry; NaN where unchecked."""
+        array = arrays_of(self.layer, self.x)[key]
+        slopes = np.full((2, array.size), np.nan)
+        entries = np.arange(array.size)
+        if array.size > limit:
+            entries = rng.choice(array.size, limit, replace=False)
+        for entry, changes in self.changes(key, entries, self.x, {}):
+            slopes[:, entry] = [(self.trial.dy * change).sum() for change in changes]
+        return slopes.reshape(2, *array.shape)
+
+    def changes(self, key, entries, x, parameters):
+        """What each entry changes in the output, per unit, downwards and upwards."""
+        layer = copy.deepcopy(self.layer)
+        x = x.copy()
+        for name, p in parameters.items():
+            parameters_of(layer)[name][...] = p
+        array = arrays_of(layer, x)[key]
+        calm = copy.deepcopy(layer)
+        middle = forward(calm, x, self.args)
+        # Copies take most of the time: only for what draws, or remembers.
+        copies = generators(layer) or not equal(middle, forward(calm, x, self.args))
+        for entry in entries:
+            value = array.flat[entry]
+            changes = []
+            for moved in (value - STEP, value + STEP):
+                array.flat[entry] = moved
+                subject = copy.deepcopy(layer) if copies else layer
+                y = subject.forward(x, *self.args)
+                changes.append((y - middle) / (moved - value))
+            array.flat[entry] = value
+            yield entry, changes
+
+    def gradient(self, key, dy=None, x=None, parameters=None):
+        """The gradient for another dy, x or parameters; the Jacobian without a dy."""
+        jacobian = self.jacobians.get(key)
+        if jacobian is None or x is not None or parameters:
+            jacobian = self.jacobian(key, self.x if x is None else x, parameters or {})
+        if x is None and not parameters:
+            self.jacobians[key] = jacobian
+        if dy is None or jacobian is None:
+            return jacobian
+        return np.tensordot(jacobian, dy, np.ndim(dy))
+
+    def jacobian(self, key, x, parameters):
+        """Entry by entry, how each output moves; None where that would take long."""
+        array = arrays_of(self.layer, self.x)[key]
+        shape = self.trial.dy.shape
+        if array.size * self.trial.dy.size > 100_000:
+            return None
+        changes = self.changes(key, range(array.size), x, parameters)
+        rows = [(left + right) / 2 for _, (left, right) in changes]
+        return np.reshape(rows, (*array.shape, *shape))
+
+    def case(self, key, mine, right):
+        return Case(
+            layer=self.layer,
+            key=key,
+            mine=mine.astype(float),
+            is_mask=mine.dtype.kind == "b",
+            right=right,
+            dy=self.trial.dy,
+            y=self.trial.y,
+            x=self.x,
+            args=self.args,
+            gradient=self.gradient,
+            parameters=parameters_of(self.layer),
+            others=self.trial.gradients,
         )
-        if np.allclose(expected, 2 * right) and not np.allclose(double, 2 * step):
-            return "Part of the step ignores the learning rate: doubling lr does not double it."
-        factor = float(np.vdot(step, right) / np.vdot(right, right))
-        if np.allclose(step, factor * right):
-            return f"It is {factor:.4g} times the right step: a constant factor is off."
-        return "The very first step differs: compare the equation term by term."
-    walked, wanted = (-_steps(o, np.ones((3, 1)))[:, 0] for o in (mine, reference))
-    if np.allclose(wanted, wanted[0], rtol=1e-4) and walked[1] > 1.01 * wanted[0]:
-        return (
-            f"A constant gradient 1 gives the steps {', '.join(f'{s:.4f}' for s in walked)} "
-            f"instead of {wanted[0]:.4f} each: the bias correction needs the step number as "
-            "its exponent, 1 - beta**t."
-        )
-    return (
-        "The steps before were right: something is not kept in state from step to step. "
-        "Change m, v and the like in place."
+
+
+def _check_repeatable(layer, x, args, y):
+    """The same seed gives the same answer."""
+    again = forward(copy.deepcopy(layer), x, args)
+    demand(
+        np.allclose(again, y, rtol=1e-6, equal_nan=True),
+        f"{name_of(layer)}: forward gives another answer each time, though its "
+        "generator is the same. Draw from the generator that it is given, self.rng, "
+        "so that the same seed gives the same answer.",
     )
 
 
-def _steps(optimizer, gradients, rate=1):
-    """The steps that an optimizer takes along these gradients, starting from ones."""
-    name, optimizer, state = _name(optimizer), copy.deepcopy(optimizer), {}
-    optimizer.lr *= rate
-    p, steps = np.ones(gradients.shape[1:]), []
-    for g in gradients:
-        before, handed = p.copy(), g.copy()
-        optimizer.update(p, handed, state)
-        _unchanged(name, "update", {"g": g}, {"g": handed})
-        steps.append(p - before)
-    _require(
-        np.any(steps),
-        f"{name}: p never changes. Update it in place: p -= ..., not p = p - ...",
+def _check_calm(layer, x, args):
+    """Two predictions from the same x are the same, and leave no trace."""
+    name = name_of(layer)
+    before = copy.deepcopy(held(layer, "buffers"))
+    states = [g.bit_generator.state for g in generators(layer)]
+    y = forward(layer, x, args)
+    again = forward(layer, x, args)
+    for key, old in before.items():
+        demand(
+            equal(old, held(layer, "buffers")[key]),
+            f"{name}: in eval mode forward changes its buffer {key}, and the next "
+            "prediction with it: only training may.",
+        )
+    drawn = states != [g.bit_generator.state for g in generators(layer)]
+    told = "gives another answer to the same x in eval mode: only training may move it"
+    if drawn or not states:
+        told = (
+            "is random in eval mode, so every prediction would be: return x unchanged "
+            "when self.training is False"
+        )
+    demand(equal(y, again), f"{name} {told}.")
+
+
+def _check_not_frozen(layer, x, args):
+    """Another seed gives another answer: what is random in training must draw."""
+    trained = forward(copy.deepcopy(layer), x, args)
+    for kind in {type(part) for _, part in parts(layer) if _has_generator(part)}:
+        calm = copy.deepcopy(layer)
+        for _, part in parts(calm):
+            part.training = part.training and type(part) is not kind
+        if equal(forward(calm, x, args), trained):
+            continue
+        moved = copy.deepcopy(layer)
+        forward(moved, x, args)
+        states, later = (
+            [g.bit_generator.state for g in generators(one)] for one in (layer, moved)
+        )
+        demand(
+            states != later,
+            f"{name_of(layer)} draws the same numbers in every call: draw from the "
+            "generator that it is given, self.rng, not from one made anew.",
+        )
+
+
+def _has_generator(part):
+    return any(isinstance(value, np.random.Generator) for value in attributes(part))
+
+
+def _kept(failure, unused, attempt, twice):
+    """Why does the second try fail? Would an object that has kept nothing pass?"""
+    name = name_of(unused)
+    fresh = copy.deepcopy(unused)
+    try:
+        attempt(fresh)
+    except WrongNumber as wrong:
+        return CheckFailed(
+            f"{wrong.head} With the first numbers it was right. Is something of them "
+            "kept, a copy or a transpose of the parameters, or does a name of the "
+            "notebook stand where self.... belongs? Or was a term 0, a factor 1? "
+            f"{wrong.hint}"
+        )
+    except CheckFailed as wrong:
+        return wrong
+    first, second = twice(copy.deepcopy(unused))
+    told = f"{name}: the first call is right, the second is not: "
+    for key, g in first.gradients.items():
+        if g.any() and np.allclose(second.gradients[key], 2 * g):
+            return CheckFailed(
+                f"{told}the gradients add up over the calls. Assign them anew in each "
+                "backward: self.grads = {...}, and not +=."
+            )
+    return CheckFailed(
+        f"{told}something of the first call is kept, x for example. Compute anew in "
+        f"each forward what backward needs. {failure}"
     )
-    return np.array(steps)
 
 
-def _check_modes(layer, x, args, shape):
-    """Is the dtype kept, and is nothing random in eval mode?"""
+def _check_dtype(layer, x, args):
+    """A hint where a learner's layer widens float32; an error where ours does."""
+    other = {}
     for dtype in (np.float64, np.float32):
-        given, *rest = (
+        given = [
             a.astype(dtype) if getattr(a, "dtype", None) == np.float64 else a
             for a in (x, *args)
-        )
-        _, results = _run(_copy(layer, dtype), given, rest, None, np.ones(shape, dtype))
-        for key, value in results.items():
-            is_loss = key == "the output" and not shape  # a Python float
-            _require(
-                is_loss or value.dtype == dtype,
-                f"{_name(layer)}: {_d(key)} is {value.dtype} "
-                f"where {np.dtype(dtype)} was given: keep the dtype (math.sqrt, not np.sqrt, "
-                "on single numbers)",
+        ]
+        copied = copy_of(layer, dtype)
+        ones = functools.partial(np.ones, dtype=dtype)
+        try:
+            trial = run(copied, given[0], tuple(given[1:]), ones)
+        except CheckFailed as failure:
+            if is_library(layer):
+                raise
+            return f"with float32 it fails. {failure}"
+        found = trial.results() if trial.dy.ndim else trial.gradients
+        other = {key: a.dtype for key, a in found.items() if a.dtype != dtype}
+        for key, kind in other.items():
+            narrower = kind.kind == "f" and kind.itemsize < np.dtype(dtype).itemsize
+            demand(
+                not (narrower or is_library(layer)),
+                f"{name_of(layer)}: {d(key)} is {kind} where {np.dtype(dtype)} was "
+                "given: keep the dtype (math.sqrt, not np.sqrt, on single numbers)",
             )
-    if hasattr(layer, "eval"):
-        layer = copy.deepcopy(layer).eval()
-        _require(
-            np.array_equal(layer.forward(x, *args), layer.forward(x, *args)),
-            f"{_name(layer)} is random in eval mode, so every prediction would be: "
-            "return x unchanged when self.training is False.",
+    if not other:
+        return ""
+    kinds = " and ".join(sorted({str(kind) for kind in other.values()}))
+    told = ", ".join(map(d, other))
+    return (
+        f"the numbers are right. For float32 {told} would be {kinds}: .astype(x.dtype) "
+        "keeps the type"
+    )
+
+
+# -------------------------------------------------------------------------------- same
+
+
+class _Pair:
+    """Yours beside the library's, on the same numbers."""
+
+    def __init__(self, mine, reference, args, rng, tolerance):
+        self.mine, self.reference = mine, reference
+        self.args, self.rng, self.tolerance = args, rng, tolerance
+        self.unused = copy.deepcopy(mine)
+
+    def first_try(self, x):
+        move_parameters(self.reference, self.rng)
+        return self.compare(self.mine, x, "")
+
+    def second_try(self, x):
+        move_parameters(self.reference, self.rng)
+        ready = copy.deepcopy(self.reference)
+
+        def again(fresh):
+            self.reference = copy.deepcopy(ready)
+            self.compare(fresh, x, SECOND)
+
+        def twice(fresh):
+            first = run(fresh, x, self.args, self.rng.standard_normal)
+            return first, run(fresh, x, self.args, lambda _: first.dy)
+
+        try:
+            self.compare(self.mine, x, SECOND)
+        except CheckFailed as failure:
+            if generators(self.mine):  # a fresh one would draw the first numbers again
+                _check_not_frozen(self.mine, x, self.args)
+                raise
+            copy_arrays(ready, self.unused)
+            raise _kept(failure, self.unused, again, twice) from None
+
+    def eval_mode(self, x, gradients):
+        if hasattr(self.mine, "eval") and hasattr(self.reference, "eval"):
+            self.mine.eval()
+            self.reference.eval()
+            self.compare(self.mine, x, EVAL, gradients)
+
+    def compare(self, mine, x, when, gradients=True):
+        """Compare the outputs and all gradients on these numbers."""
+        copy_arrays(self.reference, mine)
+        before = copy.deepcopy(self.reference)
+        theirs = run(self.reference, x, self.args, self.rng.standard_normal)
+        ours = run(mine, x, self.args, lambda _: theirs.dy)
+        source = _Numerical(before, x, self.args, theirs)
+        results = theirs.results() if gradients else {"the output": theirs.y}
+        for key, right in results.items():
+            what = key if key == "the output" else f"the gradient of {key}"
+            case = source.case(key, ours.results()[key], right)
+            case.layer, case.others = mine, ours.gradients
+            head = f"{name_of(mine)}: {when}{what}"
+            _compare(head, case, "the library's", self.tolerance * size(right))
+        return list(results)
+
+
+def _check_same_names(mine, reference):
+    own, given = (
+        {key: p.shape for key, p in parameters_of(layer).items()}
+        for layer in (mine, reference)
+    )
+    demand(
+        own == given,
+        f"{name_of(mine)} has the parameters {own}, the library's {name_of(reference)} "
+        f"has {given}",
+    )
+
+
+# --------------------------------------------------------------------------- comparing
+
+
+def _compare(head, case, called, slack):
+    """Raise unless the two arrays agree: shapes first, then the worst entry."""
+    mine, right = case.mine, case.right
+    if mine.shape != right.shape:
+        hint = diagnose_shape(mine, right, case.batch)
+        raise CheckFailed(
+            f"{head} has shape {mine.shape}, expected {right.shape}. {hint}"
+        )
+    if size(mine - right) > slack:
+        hint, named = diagnose(case)
+        worst = _worst(mine, right, called)
+        raise WrongNumber(f"{head} is wrong, {worst}.", hint, named)
+
+
+def _worst(mine, right, called):
+    """The worst entry, with as many digits as it takes to tell the two apart."""
+    error = np.where(np.isnan(mine), np.inf, np.abs(mine - right))
+    error = np.where(np.isnan(right), -1, error)
+    where = tuple(int(i) for i in np.unravel_index(np.argmax(error), error.shape))
+    a, b = float(mine[where]), float(right[where])
+    digits = next((n for n in range(6, 17) if f"{a:.{n}g}" != f"{b:.{n}g}"), 17)
+    return f"worst at {where}: yours {a:.{digits}g}, {called} {b:.{digits}g}"
+
+
+# -------------------------------------------------------------------------- same_steps
+
+
+def _check_rate(mine, reference, gradients, tolerance):
+    """Is the learning rate read in every step?"""
+    half = len(gradients) // 2
+    rates = [1] * half + [0.25] * (len(gradients) - half)
+    ours, theirs = (walk(o, [gradients], rates)[0] for o in (mine, reference))
+    for t, (step, right) in enumerate(zip(ours, theirs, strict=True)):
+        worst = _worst(step, right, "the library's")
+        demand(
+            np.allclose(step, right, rtol=tolerance, atol=tolerance),
+            f"{name_of(mine)}: right until the learning rate changes; step {t + 1}, "
+            f"with another one, is wrong, {worst}. Read self.lr in every step, where p "
+            "changes: state keeps no learning rate.",
         )
 
 
-def _unchanged(name, method, before, after):
-    for key, old in before.items():
-        _require(
-            np.array_equal(old, after[key], equal_nan=old.dtype.kind == "f"),
-            f"{name}: {method} changes its input {key} in place: others still need it. "
-            "Work on a copy.",
-        )
-
-
-def _copy(layer, dtype):
-    layer = copy.deepcopy(layer)
-    return layer.astype(dtype) if hasattr(layer, "astype") else layer
-
-
-def _copy_input(x):
-    return np.array(x, np.float64 if np.asarray(x).dtype.kind == "f" else None)
-
-
-def _arrays(layer, x):
-    """All that has a gradient: the parameters and, unless it holds ids, x."""
-    return ({"x": x} if x.dtype.kind == "f" else {}) | _parameters(layer)
-
-
-def _parameters(layer):
-    return layer.parameters() if hasattr(layer, "parameters") else {}
-
-
-def _worst(a, b):
-    error = np.nan_to_num(np.abs(a - b), nan=-1)
-    return tuple(int(i) for i in np.unravel_index(np.argmax(error), error.shape))
-
-
-def _size(a):
-    return float(np.nanmax(np.abs(a), initial=0))
-
-
-def _name(thing):
-    return type(thing).__name__
-
-
-def _d(key):
-    head, dot, last = key.rpartition(".")
-    return "output" if key == "the output" else f"{head}{dot}d{last}"
+def _check_states(mine, reference, rng, steps, tolerance):
+    """Has each parameter a state of its own?"""
+    gradients = [rng.standard_normal((steps, *shape)) for shape in ((3, 2), (4,))]
+    told = (
+        f"{name_of(mine)}: right for one parameter, wrong for two parameters in turns. "
+        "Each has a state of its own: keep m, v, t and the like in `state`, not on "
+        "self."
+    )
+    try:
+        ours = walk(mine, gradients)
+    except CheckFailed:
+        raise CheckFailed(told) from None
+    theirs = walk(reference, gradients)
+    for steps_taken, right in zip(ours, theirs, strict=True):
+        demand(np.allclose(steps_taken, right, rtol=tolerance, atol=tolerance), told)
