@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from scratchml.text import (
     ALPHABET,
+    DIGITS,
     PADDING,
     UNKNOWN,
     Vocabulary,
+    check_ids,
     clean_text8,
     decode_characters,
     encode_characters,
@@ -19,6 +21,7 @@ from scratchml.text import (
     tokenize,
     windows,
 )
+from scratchml.text import words as words_of
 
 words = st.lists(st.text("abcdefg'", min_size=1), max_size=12).map(" ".join)
 
@@ -56,6 +59,16 @@ def test_any_text_gives_words(text):
     found = tokenize(text)
     assert all(word and not re.search(r"\s", word) for word in found)
     assert tokenize(" ".join(found)) == found
+
+
+def test_words_keep_their_case_and_emoji_their_modifiers():
+    assert words_of("Don't SPLIT it’s ☂\ufe0f ok") == [
+        *("Don't", "SPLIT", "it’s"),
+        *("☂\ufe0f", "ok"),
+    ]
+    assert words_of("👩\u200d🚀 x") == ["👩\u200d🚀", "x"]
+    assert words_of("می\u200cخواهم") == ["می\u200cخواهم"]  # joined inside a word
+    assert words_of("a' 'b a''b") == ["a", "b", "a", "b"]
 
 
 def test_lime_cuts_where_we_do():
@@ -129,6 +142,44 @@ def test_encoding_and_back(texts, size, text):
     assert vocabulary.words == Vocabulary(texts[::-1], size=size).words
 
 
+def test_words_of_one_frequency_are_in_alphabetical_order():
+    vocabulary = Vocabulary(["b a c a", "c d"])
+    assert vocabulary.words[2:] == ["a", "c", "b", "d"]
+    assert vocabulary.ids == {"<pad>": 0, "<unk>": 1, "a": 2, "c": 3, "b": 4, "d": 5}
+    assert (PADDING, UNKNOWN) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "ids", [[[1, 2]], [1.0], ["a"], 3, np.ones((2, 2), int), [True], np.zeros((0, 2))]
+)
+def test_ids_are_integers_in_one_row(ids):
+    for read in (check, Vocabulary(POSTS).decode, decode_characters):
+        with pytest.raises(TypeError, match=r"expects integer ids \(T,\), got "):
+            read(ids)
+    with pytest.raises(TypeError, match=r"pad expects integer ids \(T,\), got "):
+        pad([ids])
+
+
+def check(ids):
+    return check_ids("this", ids)
+
+
+@pytest.mark.parametrize(
+    ("ids", "says"),
+    [([8], "8..8"), ([-1], "-1..-1"), ([0, 7, 8, 2], "0..8"), ([3, -2, 5], "-2..5")],
+)
+def test_ids_outside_are_named_with_the_smallest_and_the_largest(ids, says):
+    message = re.escape(f"this expects ids 0..7, got {says}")
+    with pytest.raises(ValueError, match=message):
+        check_ids("this", ids, 8)
+    assert check_ids("this", ids).tolist() == ids  # without n, any integers
+
+
+@pytest.mark.parametrize("ids", [[0, 7], [], np.array([7, 3], np.uint8)])
+def test_ids_inside_pass(ids):
+    assert check_ids("this", ids, 8).tolist() == list(ids)
+
+
 # ------------------------------------------------------------------------------ padding
 
 
@@ -191,6 +242,22 @@ def test_characters_there_and_back(text):
     assert decode_characters(ids) == text
 
 
+def test_every_digit_is_spelled_out():
+    assert clean_text8("0123456789").split() == DIGITS
+    assert DIGITS[0] == "zero" and DIGITS[9] == "nine" and len(DIGITS) == 10
+
+
+def test_the_first_strange_characters_are_named():
+    with pytest.raises(ValueError, match=re.escape("['!', '.', '1', '2', '3']: ")):
+        encode_characters("a1b2c3d4.!?")
+
+
+@pytest.mark.parametrize("ids", [[27], [-1], [3, 99]])
+def test_ids_of_no_character_are_refused(ids):
+    with pytest.raises(ValueError, match=r"decode_characters expects ids 0\.\.26, got"):
+        decode_characters(ids)
+
+
 @pytest.mark.parametrize("text", ["Hello", "a.b", "a\n", "é"])
 def test_other_characters_are_refused(text):
     with pytest.raises(
@@ -206,6 +273,15 @@ def test_windows_side_by_side():
     x, y = windows(np.arange(14), 2, 3)  # rows 0..5 and 6..11, twelve targets 1..12
     assert x.tolist() == [[0, 1, 2], [6, 7, 8], [3, 4, 5], [9, 10, 11]]
     assert (y == x + 1).all()
+
+
+@pytest.mark.parametrize(("length", "batches"), [(12, 1), (13, 2), (18, 2), (19, 3)])
+def test_a_window_is_made_as_soon_as_every_target_is_there(length, batches):
+    x, y = windows(np.arange(length), 2, 3)  # 6 more characters for each batch
+    assert x.shape == y.shape == (2 * batches, 3)
+    row = (length - 1) // 2
+    assert x[:2, 0].tolist() == [0, row]
+    assert y[-1, -1] == row + 3 * batches
 
 
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 60))
