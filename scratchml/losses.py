@@ -112,6 +112,7 @@ class CrossEntropyLoss(Loss):
 
     It takes *scores*, not probabilities: the softmax is inside, where the logarithm of
     the sum is safe from overflow. With `p = softmax(s)` and N rows, `ds = (p - t) / N`.
+    (PyTorch's `NLLLoss`, of log-probabilities, is not here: this one takes its place.)
 
     Shapes: scores `(N, C)` or `(N, T, C)`, the classes last. The target is either
     integers `(N,)` or `(N, T)`, or has the shape of the scores: one-hot rows, or rows

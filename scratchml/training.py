@@ -81,13 +81,13 @@ class Callback:
     Derived in notebooks/01_nn.ipynb, section *Train properly*.
     """
 
-    def before_epoch(self, training: TrainingState) -> None:
+    def before_epoch(self, state: TrainingState) -> None:
         """Called before each epoch."""
 
-    def after_epoch(self, training: TrainingState) -> None:
-        """Called when the epoch's numbers stand in `training.history`."""
+    def after_epoch(self, state: TrainingState) -> None:
+        """Called when the epoch's numbers stand in `state.history`."""
 
-    def after_training(self, training: TrainingState) -> None:
+    def after_training(self, state: TrainingState) -> None:
         """Called once at the end, also after Ctrl-C or an error."""
 
 
@@ -112,30 +112,30 @@ class EarlyStopping(Callback):
         self.best_epoch = -1
         self.weights: dict[str, Array] = {}
 
-    def before_epoch(self, training: TrainingState) -> None:
-        if training.epoch == 0:  # the best of another training is not this one's
+    def before_epoch(self, state: TrainingState) -> None:
+        if state.epoch == 0:  # the best of another training is not this one's
             self._forget()
 
-    def after_epoch(self, training: TrainingState) -> None:
+    def after_epoch(self, state: TrainingState) -> None:
         require(
-            self.watch in training.history,
+            self.watch in state.history,
             f"EarlyStopping watches {self.watch!r}, which fit does not record: "
             "pass validation=(x, y), or watch='loss'",
         )
-        value = training.history[self.watch][-1]
+        value = state.history[self.watch][-1]
         if self.watch.endswith("accuracy"):
             value = -value
         if value < self.best:
             self.best = value
-            self.best_epoch = training.epoch
-            state = training.model.state_dict()
-            self.weights = {name: array.copy() for name, array in state.items()}
-        elif training.epoch - self.best_epoch >= self.patience:
-            training.stop = f"no better {self.watch} for {self.patience} epochs"
+            self.best_epoch = state.epoch
+            weights = state.model.state_dict()
+            self.weights = {name: array.copy() for name, array in weights.items()}
+        elif state.epoch - self.best_epoch >= self.patience:
+            state.stop = f"no better {self.watch} for {self.patience} epochs"
 
-    def after_training(self, training: TrainingState) -> None:
+    def after_training(self, state: TrainingState) -> None:
         if self.weights:
-            training.model.load_state_dict(self.weights)
+            state.model.load_state_dict(self.weights)
 
 
 class Schedule(Callback):
@@ -149,8 +149,8 @@ class Schedule(Callback):
     def __init__(self, rate: Callable[[int, int], float]) -> None:
         self.rate = rate
 
-    def before_epoch(self, training: TrainingState) -> None:
-        training.optimizer.lr = self.rate(training.epoch, training.epochs)
+    def before_epoch(self, state: TrainingState) -> None:
+        state.optimizer.lr = self.rate(state.epoch, state.epochs)
 
 
 def cosine(lr: float) -> Callable[[int, int], float]:
@@ -297,33 +297,33 @@ def fit(
     """
     require_parameters(model, model.parameters())
     _check_pair("train", train)
-    training = TrainingState(model, optimizer, epochs)
+    state = TrainingState(model, optimizer, epochs)
     steps = math.ceil(len(train[0]) / max(batch_size, 1))
     bar = progress_bar(epochs * steps, progress)
     try:
         for epoch in range(epochs):
-            training.epoch = epoch
+            state.epoch = epoch
             for callback in callbacks:
-                callback.before_epoch(training)
+                callback.before_epoch(state)
             data = _augmented(batches(*train, batch_size, rng), augment, rng)
-            numbers = _train_epoch(training, loss, data, penalty, clip_norm, bar)
+            numbers = _train_epoch(state, loss, data, penalty, clip_norm, bar)
             numbers |= _validate(model, loss, validation)
-            _write_down(training.history, numbers, bar)
+            _write_down(state.history, numbers, bar)
             for callback in callbacks:
-                callback.after_epoch(training)
-            if training.stop:
+                callback.after_epoch(state)
+            if state.stop:
                 break
     except KeyboardInterrupt:
-        training.stop = f"stopped in epoch {training.epoch}; the model is usable"
+        state.stop = f"stopped in epoch {state.epoch}; the model is usable"
         if not interruptible:
-            raise Interrupted(training.stop, training.history) from None
-        print(training.stop)
+            raise Interrupted(state.stop, state.history) from None
+        print(state.stop)
     finally:
         bar.close()
-        training.history.stopped = training.stop
+        state.history.stopped = state.stop
         for callback in callbacks:
-            callback.after_training(training)
-    return training.history
+            callback.after_training(state)
+    return state.history
 
 
 def _check_pair(name: str, pair: Sequence[Array]) -> None:
@@ -340,7 +340,7 @@ def _augmented(
 
 
 def _train_epoch(
-    training: TrainingState,
+    state: TrainingState,
     loss: Loss,
     data: Iterable[Pair],
     penalty: Penalty | None,
@@ -348,8 +348,8 @@ def _train_epoch(
     bar: Any,
 ) -> dict[str, float]:
     """Train on each batch once; returns the means over the epoch."""
-    model = training.model
-    optimizer = training.optimizer
+    model = state.model
+    optimizer = state.optimizer
     sizes: list[int] = []
     losses: list[float] = []
     shares: list[float] = []
@@ -361,7 +361,7 @@ def _train_epoch(
                 model, loss, optimizer, x, y, penalty=penalty, clip_norm=clip_norm
             )
         if not math.isfinite(value):
-            raise _diverged(training, value, batch=len(losses))
+            raise _diverged(state, value, batch=len(losses))
         sizes.append(len(x))
         losses.append(value)
         if norm is not None:
@@ -383,12 +383,12 @@ def _are_classes(y: Array, scores: Array) -> bool:
     return scores.ndim == y.ndim + 1
 
 
-def _diverged(training: TrainingState, value: float, batch: int) -> DivergedError:
-    training.stop = f"the loss became {value} in epoch {training.epoch}, batch {batch}"
+def _diverged(state: TrainingState, value: float, batch: int) -> DivergedError:
+    state.stop = f"the loss became {value} in epoch {state.epoch}, batch {batch}"
     return DivergedError(
-        f"{training.stop}: try a smaller learning rate than "
-        f"{training.optimizer.lr:g}, clip_norm=1, or look for NaN in the data",
-        training.history,
+        f"{state.stop}: try a smaller learning rate than "
+        f"{state.optimizer.lr:g}, clip_norm=1, or look for NaN in the data",
+        state.history,
     )
 
 
