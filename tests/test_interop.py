@@ -259,30 +259,118 @@ def test_what_pytorch_users_write_comes_over():
 
 @needs_torch
 def test_what_ours_cannot_do_is_refused():
+    """Each by the name of the option."""
     from torch import nn
 
-    refused = [
-        nn.Linear(2, 2, bias=False),
-        nn.Conv2d(2, 2, 1, bias=False),
-        nn.LSTM(2, 2),
-        nn.LSTM(2, 2, 2, batch_first=True),
-        nn.GRU(2, 2, bias=False, batch_first=True),
-        nn.RNN(2, 2, nonlinearity="relu", batch_first=True),
-        nn.Conv2d(2, 2, 3, groups=2),
-        nn.LSTM(2, 2, bidirectional=True, batch_first=True),
-        nn.Conv2d(1, 1, 3, dilation=2),
-        nn.LSTM(2, 3, proj_size=2, batch_first=True),
-        nn.MaxPool2d(2, ceil_mode=True),
-        nn.AvgPool2d(3, padding=1, count_include_pad=False),
-        nn.Softmax(dim=1),
-        nn.Flatten(0),
-        nn.Embedding(3, 2, max_norm=1.0),
-        nn.Conv2d(1, 1, 3, padding="same"),
-        nn.Conv2d(1, 1, 3, padding_mode="circular"),
-    ]
-    for module in refused:
-        with pytest.raises(ValueError, match=r"from_torch: .*ours|expects a padding"):
-            from_torch(nn.Sequential(module))
+    first = {"batch_first": True}
+    refused = {
+        "no bias": [
+            nn.Linear(2, 2, bias=False),
+            nn.Conv2d(2, 2, 1, bias=False),
+        ],
+        "bias=False": [nn.GRU(2, 2, bias=False, **first)],
+        "batch_first=False": [nn.LSTM(2, 2)],
+        "num_layers=2": [nn.LSTM(2, 2, 2, **first)],
+        "bidirectional=True": [nn.LSTM(2, 2, bidirectional=True, **first)],
+        "nonlinearity='relu'": [nn.RNN(2, 2, nonlinearity="relu", **first)],
+        "proj_size=2": [nn.LSTM(2, 3, proj_size=2, **first)],
+        "groups=2": [nn.Conv2d(2, 2, 3, groups=2)],
+        "dilation=": [nn.Conv2d(1, 1, 3, dilation=2), nn.MaxPool2d(2, dilation=2)],
+        "padding='same'": [nn.Conv2d(1, 1, 3, padding="same")],
+        "padding_mode='circular'": [nn.Conv2d(1, 1, 3, padding_mode="circular")],
+        "ceil_mode=True": [
+            nn.MaxPool2d(2, ceil_mode=True),
+            nn.AvgPool2d(2, ceil_mode=True),
+        ],
+        "return_indices=True": [nn.MaxPool2d(2, return_indices=True)],
+        "count_include_pad=False": [
+            nn.AvgPool2d(3, padding=1, count_include_pad=False)
+        ],
+        "divisor_override=2": [nn.AvgPool2d(3, divisor_override=2)],
+        "dim=1": [nn.Softmax(dim=1)],
+        "start_dim=0": [nn.Flatten(0)],
+        "end_dim=2": [nn.Flatten(1, 2)],
+        "max_norm=1.0": [nn.Embedding(3, 2, max_norm=1.0)],
+        "affine=False": [nn.BatchNorm1d(3, affine=False)],
+        "track_running_stats=False": [nn.BatchNorm2d(3, track_running_stats=False)],
+        "all batches": [nn.BatchNorm2d(3, momentum=None)],
+        "a vector for its padding": [
+            nn.Embedding.from_pretrained(torch_ones(3, 2), padding_idx=1)
+        ],
+    }
+    for option, modules in refused.items():
+        for module in modules:
+            message = f"from_torch: .*{re.escape(option)}.*ours"
+            with pytest.raises(ValueError, match=message):
+                from_torch(nn.Sequential(module))
+
+
+def torch_ones(*shape):
+    import torch
+
+    return torch.ones(shape)
+
+
+@needs_torch
+def test_a_module_in_two_places_comes_twice_but_its_weights_must_not():
+    from torch import nn
+
+    relu = nn.ReLU()
+    first = nn.Linear(3, 3)
+    module = nn.Sequential(first, relu, nn.Linear(3, 3), relu)
+    x = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)
+    ours = from_torch(module)
+    assert len(ours.layers) == 4 and ours.layers[1] is not ours.layers[3]
+    close(ours.forward(x), output(module, x), 1e-6)
+    with pytest.raises(ValueError, match="the same weights in two places, ours cannot"):
+        from_torch(nn.Sequential(first, relu, first))
+
+
+@needs_torch
+@pytest.mark.parametrize("shape", [(3, 6, 4), (3, 5, 4, 3, 2)], ids=["rows", "images"])
+def test_batch_norm_remembers_on_both_sides(shape):
+    """What is remembered while training crosses, and moves on in the same way."""
+    import torch
+    from torch import nn
+
+    x = np.random.default_rng(0).standard_normal(shape)
+    kind = nn.BatchNorm1d if len(shape) == 3 else nn.BatchNorm2d
+    theirs = kind(4, momentum=0.2, eps=1e-3).double()
+    ours = from_torch(theirs)
+    again = to_torch(ours)
+    for batch in x:
+        y = output(theirs.train(), batch)
+        close(ours.train().forward(batch), y)
+        close(output(again.train(), batch), y)
+    for name in ("running_mean", "running_var"):
+        close(ours.buffers[name], getattr(theirs, name).numpy())
+        close(ours.buffers[name], getattr(again, name).numpy())
+    close(ours.eval().forward(x[0]), output(theirs.eval(), x[0]))
+    close(from_torch(theirs).forward(x[0]), output(theirs, x[0]))
+    with pytest.raises(ValueError, match=r"expected \(N, D\) or \(N, D, H, W\)"):
+        again(torch.ones(2, 4, 3).double())
+
+
+@needs_torch
+def test_modules_can_be_saved_whole(tmp_path):
+    import torch
+
+    for name in ("TextClassifier, GRU, mean", "CharacterModel, LSTM", "Fire"):
+        layer, x = example(name)
+        module = to_torch(layer)
+        torch.save(module, tmp_path / "m.pt")
+        again = torch.load(tmp_path / "m.pt", weights_only=False)
+        close(output(again, x), layer.forward(x))
+
+
+@needs_torch
+def test_dropout_gets_the_generator():
+    rng = np.random.default_rng(3)
+    block = Sequential(Sequential(Dropout(0.5, rng=rng)), Dropout(0.5, rng=rng))
+    mine = np.random.default_rng(4)
+    back = from_torch(to_torch(block), rng=mine)
+    assert back.layers[1].rng is back.layers[0].layers[0].rng is mine
+    assert from_torch(to_torch(block)).layers[1].rng is not mine
 
 
 class Scale(Layer):
@@ -293,6 +381,16 @@ class Scale(Layer):
 
     def forward(self, x):
         return self._keep(self.factor * x, None)
+
+
+class Residual(Layer):
+    """A learner's block, with layers inside."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def forward(self, x):
+        return x + self.inner.forward(x)
 
 
 class MyLinear(Linear):
@@ -324,6 +422,30 @@ def test_unknown_layers_are_named_and_can_be_taught():
         from_torch(module)
     back = from_torch(module, extra={Twice: lambda module: Scale(2)})
     np.testing.assert_array_equal(back.forward(x), model.forward(x))
+
+
+@needs_torch
+def test_a_learners_block_gets_its_children_converted():
+    from torch import nn
+
+    class TorchResidual(nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x):
+            return x + self.inner(x)
+
+    rng = np.random.default_rng(0)
+    model = Sequential(Residual(Sequential(Linear(3, 3, rng=rng), Tanh())), ReLU())
+    x = rng.standard_normal((4, 3)).astype(np.float32)
+    there = {Residual: lambda layer, inner: TorchResidual(inner)}
+    back = {TorchResidual: lambda module, inner: Residual(inner)}
+    module = to_torch(model, extra=there)
+    close(output(module, x), model.forward(x), 1e-6)
+    again = from_torch(module, extra=back)
+    assert list(again.parameters()) == list(model.parameters())
+    close(again.forward(x), model.forward(x), 1e-6)
 
 
 @needs_torch
