@@ -76,7 +76,10 @@ def diagnose_shape(mine: Array, right: Array) -> str:
     if right.ndim == 0:
         return "One number is wanted: add up, or leave a comma or a bracket away."
     if mine.size == 1:
-        return "It is one number for all: something is summed over every axis."
+        return (
+            "It is one number for all: is something summed over every axis, or does "
+            "`y = ...` stand where `y[i] = ...` belongs?"
+        )
     if mine.size == right.size:
         return "The numbers may be right: reshape them, or drop an axis of length 1."
     if mine.ndim > right.ndim:
