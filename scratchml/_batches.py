@@ -60,7 +60,13 @@ def one_epoch(
     return [[int(i) for i in targets] for _, targets in pairs]
 
 
-def all_pairs(batches, given, whole, batch_size, rng):
+def all_pairs(
+    batches: Callable[..., Any],
+    given: tuple[Array, Array],
+    whole: tuple[Array, Array],
+    batch_size: int,
+    rng: np.random.Generator,
+) -> list[tuple[Array, Array]]:
     """What the learner's function yields: numbers of examples, of x and of y."""
     x, y = whole
     with learner_code("batches", x=x, y=y):
@@ -85,7 +91,8 @@ def one_pair(pair: Any, x: Array, y: Array) -> tuple[Array, Array]:
         isinstance(pair, tuple | list) and len(pair) == 2,
         f"batches yields {kind_of(pair)}: {TOGETHER}",
     )
-    a, b = np.asarray(pair[0]), np.asarray(pair[1])
+    a = np.asarray(pair[0])
+    b = np.asarray(pair[1])
     turned = a.shape[1:] == y.shape[1:] and b.shape[1:] == x.shape[1:]
     demand(
         not (a.ndim and b.ndim and turned), "batches yields y before x: x comes first"

@@ -111,7 +111,8 @@ def whole(case: Case) -> Iterator[Guess]:
     yield 0 * right, "It is zero everywhere: is it ever assigned?"
     yield -right, "It has the wrong sign."
     known = ~np.isnan(right)
-    a, b = case.mine[known], right[known]
+    a = case.mine[known]
+    b = right[known]
     factor = float(a @ b / (b @ b or 1))
     words = diagnose_factor(factor, case)
     yield factor * right if words else None, words
@@ -241,15 +242,15 @@ def elementwise(case: Case) -> Iterator[Guess]:
     own = own_slopes(case)
     if own is None or not alike(case.right, case.dy * own, size(case.right)):
         return
-    dy, x, y = case.dy, case.x, case.y
+    dy = case.dy
     with np.errstate(all="ignore"):
         yield dy / own, "It is dy divided by the slope: the chain rule multiplies."
         yield dy**2 * own, "It is the right one once more times dy."
         yield dy * own**2, "The slope of the layer comes in twice."
         yield own * dy.sum(), "dy is summed: each number has a dy of its own."
-    yield dy * x, "It is dy times x: the slope at x is something else."
-    yield dy * y, "It is dy times y: the layer's output is not its slope."
-    at_y = case.gradient("x", dy=dy, x=y)
+    yield dy * case.x, "It is dy times x: the slope at x is something else."
+    yield dy * case.y, "It is dy times y: the layer's output is not its slope."
+    at_y = case.gradient("x", dy=dy, x=case.y)
     yield at_y, "It is the slope at y, and not at x: y is what comes out of the layer."
 
 
@@ -522,7 +523,9 @@ def over_time(case: Case) -> Iterator[Guess]:
 
 def wrong_states(case: Case) -> Iterator[Guess]:
     """A tanh RNN whose slope is taken at another state."""
-    W_xh, W_hh, h = case.parameters.get("W_xh"), case.parameters["W_hh"], case.y
+    W_xh = case.parameters.get("W_xh")
+    W_hh = case.parameters["W_hh"]
+    h = case.y
     if W_xh is None or W_hh.shape[0] != W_hh.shape[1] or h.shape[-1] != len(W_hh):
         return
     before = np.roll(h, 1, axis=1)

@@ -43,7 +43,8 @@ def walk(
         for p, g, state, steps in zip(
             parameters, gradients, states, taken, strict=True
         ):
-            before, handed = p.copy(), g[t].copy()
+            before = p.copy()
+            handed = g[t].copy()
             with (
                 learner_code(f"{name}: update", p=p, g=handed),
                 np.errstate(all="ignore"),
@@ -71,7 +72,8 @@ def diagnose_step(
     mine: Any, reference: Any, t: int, ours: Array, theirs: Array, gradients: Array
 ) -> tuple[str, bool]:
     """Words for what went wrong in step t, and whether they name a mistake."""
-    step, right = ours[t], theirs[t]
+    step = ours[t]
+    right = theirs[t]
     if np.allclose(step, -right):
         return "It has the wrong sign: it walks uphill.", True
     if words := known_slip(reference, ours, gradients):
@@ -170,7 +172,9 @@ def moments(s: Any) -> None:
 
 def step(s: Any, m: Any = None, v: Any = None, t: int | None = None) -> Any:
     """The step as it should be, or from other m, v and t."""
-    m, v, t = (s.m if m is None else m), (s.v if v is None else v), t or s.t
+    m = s.m if m is None else m
+    v = s.v if v is None else v
+    t = t or s.t
     m_hat = m / (1 - s.o.beta1**t)
     v_hat = v / (1 - s.o.beta2**t)
     return s.lr * m_hat / (np.sqrt(v_hat) + s.o.eps)
@@ -178,7 +182,9 @@ def step(s: Any, m: Any = None, v: Any = None, t: int | None = None) -> Any:
 
 def adam_slips(o: Any) -> list[tuple[str, Rule]]:
     """Words, and a step that has this mistake."""
-    b1, b2, eps = o.beta1, o.beta2, o.eps
+    b1 = o.beta1
+    b2 = o.beta2
+    eps = o.eps
     first = (1 - b1) / np.sqrt(1 - b2)
 
     def with_moments(rule: Rule) -> Rule:

@@ -94,7 +94,8 @@ def gradient_check(
     Derived in notebooks/01_nn.ipynb, section *Backpropagation*.
     """
     rng = rng.spawn(1)[0]  # else dy could be the very numbers of x
-    x, args = copy_input(x), copy.deepcopy(args)
+    x = copy_input(x)
+    args = copy.deepcopy(args)
     check_parameters(layer)
     layer = copy_of(layer, np.float64)
     keys = list(arrays_of(layer, x))
@@ -135,10 +136,12 @@ def same(
     """
     name = name_of(mine)
     rng = rng.spawn(1)[0]
-    x, args = copy_input(x), copy.deepcopy(args)
+    x = copy_input(x)
+    args = copy.deepcopy(args)
     demand(x.size, f"{name}: nothing to check: x has shape {x.shape}")
     check_parameters(mine)
-    mine, reference = copy_of(mine, np.float64), copy_of(reference, np.float64)
+    mine = copy_of(mine, np.float64)
+    reference = copy_of(reference, np.float64)
     _check_same_names(mine, reference)
     pair = _Pair(mine, reference, args, rng, tolerance)
     keys = pair.first_try(x)
@@ -175,7 +178,7 @@ def same_steps(
             hint, named = diagnose_step(mine, reference, t, ours, theirs, gradients)
             head = f"{name}: step {t + 1} is wrong"
             worst = _worst(step, right, "the library's")
-            raise WrongNumber(f"{head}, {worst}.", hint, named)
+            raise WrongNumber(f"{head}, {worst}.", hint, named, ours)
     _check_rate(mine, reference, gradients, tolerance)
     _check_states(mine, reference, rng, steps, tolerance)
     print(f"✓ {name} walks with the library's {name_of(reference)}: {steps} steps")
@@ -220,8 +223,12 @@ class _GradientCheck:
     """One object through several tries: what it keeps from call to call shows."""
 
     def __init__(self, layer, x, args, rng, tolerance, limit):
-        self.layer, self.x, self.args, self.rng = layer, x, args, rng
-        self.tolerance, self.limit = tolerance, limit
+        self.layer = layer
+        self.x = x
+        self.args = args
+        self.rng = rng
+        self.tolerance = tolerance
+        self.limit = limit
         self.unused = copy.deepcopy(layer)
         self.seen = set()  # the arrays on which forward was seen to depend
 
@@ -270,7 +277,8 @@ class _GradientCheck:
         """Is anything in eval mode not what it is in training?"""
         trained = run(copy.deepcopy(self.layer), self.x, self.args, self.random)
         evaluated = run(copy.deepcopy(calm), self.x, self.args, lambda _: trained.dy)
-        ours, theirs = trained.results(), evaluated.results()
+        ours = trained.results()
+        theirs = evaluated.results()
         return not all(equal(ours[key], theirs[key]) for key in ours)
 
     def random(self, shape):
@@ -329,7 +337,8 @@ class _GradientCheck:
             return np.where(np.isnan(right), np.nan, mine)
         if mine.shape == right.shape and mine.dtype.kind == "f":
             slack = self.tolerance * size(right) + source.noise
-            low, high = slopes.min(axis=0) - slack, slopes.max(axis=0) + slack
+            low = slopes.min(axis=0) - slack
+            high = slopes.max(axis=0) + slack
             right = np.where((mine >= low) & (mine <= high), mine, right)
         return right
 
@@ -338,7 +347,10 @@ class _Numerical:
     """Finite differences of one forward."""
 
     def __init__(self, layer, x, args, trial):
-        self.layer, self.x, self.args, self.trial = layer, x, args, trial
+        self.layer = layer
+        self.x = x
+        self.args = args
+        self.trial = trial
         rounding = 4 * np.finfo(float).eps * size(trial.y * trial.dy)
         self.noise = rounding / STEP
         self.zero = max(ZERO, self.noise)
@@ -545,8 +557,11 @@ class _Pair:
     """Yours beside the library's, on the same numbers."""
 
     def __init__(self, mine, reference, args, rng, tolerance):
-        self.mine, self.reference = mine, reference
-        self.args, self.rng, self.tolerance = args, rng, tolerance
+        self.mine = mine
+        self.reference = reference
+        self.args = args
+        self.rng = rng
+        self.tolerance = tolerance
         self.unused = copy.deepcopy(mine)
 
     def first_try(self, x):
@@ -591,7 +606,8 @@ class _Pair:
         for key, right in results.items():
             what = key if key == "the output" else f"the gradient of {key}"
             case = source.case(key, ours.results()[key], right)
-            case.layer, case.others = mine, ours.gradients
+            case.layer = mine
+            case.others = ours.gradients
             head = f"{name_of(mine)}: {when}{what}"
             _compare(head, case, "the library's", self.tolerance * size(right))
         return list(results)
@@ -614,7 +630,8 @@ def _check_same_names(mine, reference):
 
 def _compare(head, case, called, slack):
     """Raise unless the two arrays agree: shapes first, then the worst entry."""
-    mine, right = case.mine, case.right
+    mine = case.mine
+    right = case.right
     if mine.shape != right.shape:
         hint = diagnose_shape(mine, right, case.batch)
         raise CheckFailed(
@@ -623,7 +640,7 @@ def _compare(head, case, called, slack):
     if size(mine - right) > slack:
         hint, named = diagnose(case)
         worst = _worst(mine, right, called)
-        raise WrongNumber(f"{head} is wrong, {worst}.", hint, named)
+        raise WrongNumber(f"{head} is wrong, {worst}.", hint, named, mine)
 
 
 def _worst(mine, right, called):
@@ -631,7 +648,8 @@ def _worst(mine, right, called):
     error = np.where(np.isnan(mine), np.inf, np.abs(mine - right))
     error = np.where(np.isnan(right), -1, error)
     where = tuple(int(i) for i in np.unravel_index(np.argmax(error), error.shape))
-    a, b = float(mine[where]), float(right[where])
+    a = float(mine[where])
+    b = float(right[where])
     digits = next((n for n in range(6, 17) if f"{a:.{n}g}" != f"{b:.{n}g}"), 17)
     return f"worst at {where}: yours {a:.{digits}g}, {called} {b:.{digits}g}"
 
