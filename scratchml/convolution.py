@@ -176,8 +176,9 @@ class Conv2d(_Windows):
         oh, ow = self._output_sizes(padded)
         N = len(x)
         y = np.empty((c_out, oh * ow * N), x.dtype)
+        window = self.kernel_size, self.stride
         for positions, rows in self._blocks(padded, oh, ow):
-            cols = _gather(padded[:, rows], self.kernel_size, self.stride)
+            cols = _gather(padded[:, rows], *window)
             np.matmul(W, cols, out=y[:, positions])
         y += self.params["b"][:, None]
         maps = y.reshape(c_out, oh, ow, N)
@@ -191,12 +192,13 @@ class Conv2d(_Windows):
         dy = _pad(dy).reshape(c_out, -1)  # (c_out, oh ow N)
         dW_T = np.zeros_like(W.T)
         dpadded = np.zeros_like(padded) if self.needs_input_grad else None
+        window = self.kernel_size, self.stride
         for positions, rows in self._blocks(padded, oh, ow):
-            cols = _gather(padded[:, rows], self.kernel_size, self.stride)
+            cols = _gather(padded[:, rows], *window)
             dW_T += cols @ dy[:, positions].T
             if dpadded is not None:
                 dcols = W.T @ dy[:, positions]
-                _scatter(dcols, dpadded[:, rows], self.kernel_size, self.stride)
+                _scatter(dcols, dpadded[:, rows], *window)
         dW = dW_T.T.reshape(self.params["W"].shape)
         self.grads = {"W": dW, "b": dy.sum(axis=1)}
         return None if dpadded is None else _crop(dpadded, self.padding)

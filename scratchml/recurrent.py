@@ -51,7 +51,8 @@ class Embedding(Layer):
         dtype: DTypeLike = np.float32,
     ) -> None:
         self.padding = padding
-        self.params = {"W": (scale * rng.standard_normal((n, n_out))).astype(dtype)}
+        W = scale * rng.standard_normal((n, n_out))
+        self.params = {"W": W.astype(dtype)}
 
     def forward(self, ids: Array) -> Array:
         W = self.params["W"]
@@ -66,9 +67,11 @@ class Embedding(Layer):
         n, n_out = self.params["W"].shape
         # The same as np.add.at(dW, ids, dy), in half the time: number all entries of
         # dW, row by row, and add up what goes into each.
-        entries = ids.reshape(-1, 1).astype(np.intp) * n_out + np.arange(n_out)
+        first = n_out * ids.reshape(-1, 1).astype(np.intp)  # of each row
+        entries = first + np.arange(n_out)
         sums = np.bincount(entries.ravel(), dy.ravel(), minlength=n * n_out)
-        dW = sums.reshape(n, n_out).astype(dy.dtype)
+        dW = sums.reshape(n, n_out)
+        dW = dW.astype(dy.dtype)
         if self.padding is not None:
             dW[self.padding] = 0
         self.grads = {"W": dW}
@@ -87,7 +90,10 @@ def orthogonal(shape: Shape, fan_in: int, fan_out: int, rng: Generator) -> Array
     (Saxe, McClelland and Ganguli, 2014).
     """
     n, width = shape
-    rotations = [np.linalg.qr(rng.standard_normal((n, n))).Q for _ in range(width // n)]
+    rotations = []
+    for _ in range(width // n):
+        random = rng.standard_normal((n, n))
+        rotations.append(np.linalg.qr(random).Q)
     return np.hstack(rotations)
 
 
@@ -135,9 +141,11 @@ class Recurrent(Layer):
         dtype: DTypeLike = np.float32,
     ) -> None:
         width = self.n_blocks * n_hidden
+        W_xh = glorot((n_in, width), n_in, n_hidden, rng)
+        W_hh = init((n_hidden, width), n_hidden, n_hidden, rng)
         self.params = {
-            "W_xh": glorot((n_in, width), n_in, n_hidden, rng).astype(dtype),
-            "W_hh": init((n_hidden, width), n_hidden, n_hidden, rng).astype(dtype),
+            "W_xh": W_xh.astype(dtype),
+            "W_hh": W_hh.astype(dtype),
             "b": np.zeros(width, dtype),
         }
 
@@ -208,7 +216,8 @@ class Recurrent(Layer):
         if not self.needs_input_grad:
             return None
         dx = da @ W_T[:, H:-1]
-        return dx.reshape(T, N, K - H - 1).swapaxes(0, 1)
+        dx = dx.reshape(T, N, K - H - 1)
+        return dx.swapaxes(0, 1)
 
     def train(self, mode: bool = True) -> Self:
         self.state = None
@@ -216,13 +225,18 @@ class Recurrent(Layer):
 
     def _stacked(self) -> Array:
         """The weights of `[h x 1]`, block by block: `(G, H + n_in + 1, H)`."""
-        W = np.vstack([self.params["W_hh"], self.params["W_xh"], self.params["b"]])
-        return np.stack(np.split(W, self.n_blocks, axis=1))
+        parts = [self.params[name] for name in ("W_hh", "W_xh", "b")]
+        blocks = np.split(np.vstack(parts), self.n_blocks, axis=1)
+        return np.stack(blocks)
 
     def _unstacked(self, dW: Array) -> dict[str, Array]:
         """The gradients from that of the stacked weights, `(H + n_in + 1, G H)`."""
         H = len(self.params["W_hh"])
-        return {"W_xh": dW[H:-1], "W_hh": dW[:H], "b": dW[-1]}
+        return {
+            "W_xh": dW[H:-1],
+            "W_hh": dW[:H],
+            "b": dW[-1],
+        }
 
     def _reads(self, mask: ArrayLike | None, N: int, T: int) -> list[Array | None]:
         """For each step who reads, `(N, 1)`; None where all do, which is faster."""
@@ -337,7 +351,8 @@ class LSTM(Recurrent):
         o = sigmoid(a_o)
         c_new = f * c + i * g
         tanh_c = np.tanh(c_new)
-        return o * tanh_c, c_new, (i, f, g, o, c, tanh_c)
+        h_new = o * tanh_c
+        return h_new, c_new, (i, f, g, o, c, tanh_c)
 
     def step_backward(self, kept: Any, dh: Array, dc: Array) -> Sequence[Any]:
         i, f, g, o, c, tanh_c = kept
@@ -381,7 +396,8 @@ class GRU(Recurrent):
         r = sigmoid(a_r)
         z = sigmoid(a_z)
         n = np.tanh(x_n + r * q)
-        return (1 - z) * n + z * h, (r, z, n, q, h)
+        h_new = (1 - z) * n + z * h
+        return h_new, (r, z, n, q, h)
 
     def step_backward(self, kept: Any, dh: Array) -> Sequence[Any]:
         r, z, n, q, h = kept
@@ -493,8 +509,10 @@ class TextClassifier(Layer):
 
 def without_empty_end(ids: Array) -> Array:
     """Cut off the last columns where they are padding in every row."""
-    used = np.flatnonzero((ids != PADDING).any(axis=0))
-    return ids[:, : used[-1] + 1] if used.size else ids[:, :1]
+    has_word = (ids != PADDING).any(axis=0)
+    used = np.flatnonzero(has_word)
+    T = used[-1] + 1 if used.size else 1
+    return ids[:, :T]
 
 
 def predict_proba(
@@ -555,7 +573,7 @@ class CharacterModel(Sequential):
         return cell.state
 
     def forward(self, ids: Array, state: Array | None = None) -> Array:
-        embedding, linear = self.layers[0], self.layers[2]
+        embedding, _, linear = self.layers
         cell: Any = self.layers[1]
         h = cell.forward(embedding.forward(ids), None, state)
         return linear.forward(h)
