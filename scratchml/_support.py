@@ -12,6 +12,9 @@ from numpy.typing import DTypeLike, NDArray
 # What a signature calls an array; its shape and dtype are in the docstring.
 Array: TypeAlias = NDArray[Any]
 Shape: TypeAlias = tuple[int, ...]
+# What `backward` returns: dx, or None where nothing below learns. Few callers need to
+# ask, hence Any.
+Gradient: TypeAlias = Array | Any
 
 # Blue and vermilion: readers who are colour-blind tell them apart too.
 FOR = "#0072b2"

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import DTypeLike
 
-from ._support import Array, Shape, check_dtype, check_floating, require
+from ._support import Array, Gradient, Shape, check_dtype, check_floating, require
 
 # What a class has before its instances assign their own: nobody can fill it.
 EMPTY = cast("dict[str, Array]", MappingProxyType({}))
@@ -58,7 +58,7 @@ class Layer:
         """Return `y`, and keep what `backward` needs."""
         raise NotImplementedError(f"{self} needs a forward(x)")
 
-    def backward(self, dy: Array) -> Array | None:
+    def backward(self, dy: Array) -> Gradient:
         """Return `dx` for `dy = dLoss/dy`, and assign the parameters' gradients."""
         raise NotImplementedError(f"{self} needs a backward(dy)")
 
@@ -242,12 +242,11 @@ class Sequential(Layer):
             x = layer.forward(x)
         return x
 
-    def backward(self, dy: Array) -> Array | None:
+    def backward(self, dy: Array) -> Gradient:
         for layer in reversed(self.layers):
-            dx = layer.backward(dy)
-            if dx is None:
-                return None
-            dy = dx
+            dy = layer.backward(dy)
+            if dy is None:
+                break
         return dy
 
     def __repr__(self) -> str:
@@ -333,7 +332,7 @@ class Linear(Layer):
         y += self.params["b"]
         return self._keep(y, x)
 
-    def backward(self, dy: Array) -> Array | None:
+    def backward(self, dy: Array) -> Gradient:
         x = self._kept(dy)
         W = self.params["W"]
         rows = x.reshape(-1, x.shape[-1])
@@ -562,7 +561,7 @@ class BatchNorm(Layer):
         xhat = (x - per_feature(mean, x)) / std
         return self._keep(gamma * xhat + beta, xhat, std, self.training)
 
-    def backward(self, dy: Array) -> Array | None:
+    def backward(self, dy: Array) -> Gradient:
         xhat, std, training = self._kept(dy)
         dgamma = (dy * xhat).sum(axis=all_but_features(dy))
         dbeta = dy.sum(axis=all_but_features(dy))
