@@ -649,6 +649,8 @@ WITHOUT_ARRAYS = {  # and what tests them
     "mnist": "test_datasets",
     "references": "test_datasets",
     "imagenet_names": "test_squeezenet",
+    "squeezenet": "test_squeezenet",
+    "squeezenet_probabilities": "test_squeezenet",
     "faces": "test_images",
     "photographs": "test_images",
     "patches": "test_images",
