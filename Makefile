@@ -19,7 +19,7 @@ ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab test test-browser coverage measure full bench exercises render references parity \
+.PHONY: help update lab test test-browser coverage measure full bench exercises render references parity \
 	links pins clean environment peers browser
 
 help:  ## list these targets
@@ -53,16 +53,15 @@ bench: peers  ## measure the speed against PyTorch and lime, print one table
 	$(PEERS)/bin/python benchmarks/run.py
 
 parity: peers  ## compare every number with PyTorch itself, write the README's table (make test uses frozen values)
-	$(PEERS)/bin/python -m pytest tests/test_parity.py tests/test_recurrent_parity.py \
-		tests/test_convolution_parity.py tests/test_interop.py $(PYTEST_FLAGS)
+	$(PEERS)/bin/python -m pytest tests/test_parity.py tests/test_convolution_parity.py \
+		tests/test_interop.py tests/test_squeezenet.py $(PYTEST_FLAGS)
 	$(PEERS)/bin/python tools/parity_table.py
 
-references: peers  ## freeze PyTorch's values anew for make test
-	$(PEERS)/bin/python tools/references.py
-	$(PEERS)/bin/python tools/references_lime.py
-	$(PEERS)/bin/python tools/references_rnn.py
-	$(PEERS)/bin/python tools/references_cnn.py
-	$(PEERS)/bin/python tools/references_models.py
+references: peers  ## freeze the other libraries' values anew for make test (ONLY="rnn cnn")
+	PYTHONPATH=tools $(PEERS)/bin/python -m references $(ONLY)
+
+update: environment  ## fetch the newest course; what you have written is kept
+	$(VENV)/bin/python tools/update.py
 
 exercises: environment  ## write the exercise copies of the notebooks
 	$(VENV)/bin/python tools/exercises.py

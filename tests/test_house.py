@@ -240,8 +240,17 @@ def test_what_is_public_has_type_hints():
 
 
 def imported(path):
-    """The modules of scratchml that a file imports, inside functions too."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """The modules of scratchml that a file imports, inside functions too.
+
+    What stands under `if TYPE_CHECKING:` is never imported.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree.body = [
+        node
+        for node in tree.body
+        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    ]
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level == 1:
             if node.module:
                 yield node.module

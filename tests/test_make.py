@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -75,9 +76,10 @@ def site(tmp_path):
     """
     for name in ("pyproject.toml", "requirements.txt"):
         (tmp_path / name).write_text(text(name))
+    shutil.copytree(ROOT / "tools" / "lab", tmp_path / "tools" / "lab")
     tools = tmp_path / "bin"
     tools.mkdir()
-    for name in "sh sed cat cksum ls rm mv mkdir chmod".split():
+    for name in "sh sed cat cksum cp ls rm mv mkdir chmod".split():
         path = next(
             f"{p}/{name}" for p in ("/bin", "/usr/bin") if os.path.exists(f"{p}/{name}")
         )
