@@ -37,9 +37,6 @@ END = "### END SOLUTION"
 SEEDS = (0, 1)  # a check runs once with each
 SECONDS = 4  # of the processor, the longest that looking for the slip may take
 
-# What a message says about numbers, before its diagnosis begins.
-NUMBERS = re.compile(r".*?(?:: yours [^ ]+, .+?)\.(?= |$)", re.DOTALL)
-
 
 def exercise(name: str) -> Callable[[Check], Check]:
     """Run this check of the exercise `name`, now: the decorator of a check cell.
@@ -184,14 +181,14 @@ def _diagnosed(
 ) -> CheckFailed:
     """The first error; with the words of a slip, if one fails in the very same way."""
     first = next(error for error in errors if error)
-    numbers = NUMBERS.match(str(first))
-    if not numbers:
+    head = getattr(first, "head", "")
+    if not head:
         return first
     said = [_symptom(error) for error in errors]
     for words in _same_slips(
         name, check, said, only_listed=not hasattr(first, "unnamed")
     ):
-        named = CheckFailed(f"{numbers[0]} It looks like this slip: {words}.")
+        named = CheckFailed(f"{head} It looks like this slip: {words}.")
         return named.with_traceback(first.__traceback__)
     return first
 

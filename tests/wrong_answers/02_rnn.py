@@ -4,24 +4,274 @@ test_exercises.py).
 
 WRONG = {
     "step forward": [
-        ("return np.tanh(x @ W_xh + h @ W_hh)", r"the bias b is missing"),
-        ("return x @ W_xh + h @ W_hh + b", r"the tanh is missing"),
-        ("return np.tanh(x @ W_xh + b)", r"the old state is missing"),
-        ("return np.tanh(x @ W_xh + h @ W_hh.T + b)", r"W_hh looks transposed"),
+        (
+            "return np.tanh(x * W_xh + h * W_hh + b)",
+            r"stops at line .*ValueError.*Shapes are matched",
+        ),
+        (
+            "return np.tanh(x @ W_xh) + h @ W_hh + b",
+            r"slip: the tanh is taken of x @ W_xh alone: all three terms stand inside",
+        ),
+        (
+            "return np.tanh(x @ W_xh + b) + np.tanh(h @ W_hh)",
+            r"slip: each term has a tanh of its own: add first, then take one tanh",
+        ),
+        (
+            "return 1 / (1 + np.exp(-(x @ W_xh + h @ W_hh + b)))",
+            r"slip: a sigmoid stands where `np\.tanh` belongs",
+        ),
+        (
+            "return np.tanh(x @ W_hh + h @ W_xh + b)",
+            r"stops at line .*ValueError.*The inner sizes",
+        ),
+        (
+            "return np.tanh(np.hstack([x, h]) @ np.vstack([W_hh, W_xh]) + b)",
+            r"slip: the weights are stacked in another order than x and h",
+        ),
+        (
+            "return np.tanh(x @ W_xh + h @ W_hh - b)",
+            r"slip: `b` in `x @ W_xh \+ h @ W_hh \+ b` has the wrong sign",
+        ),
+        (
+            "return h + np.tanh(x @ W_xh + h @ W_hh + b)",
+            r"slip: the old state is added once more: h_t is the tanh alone",
+        ),
+        (
+            "return np.tanh(x @ W_xh + h @ W_hh) + b",
+            r"slip: the bias b stands outside the tanh",
+        ),
+        (
+            "return np.tanh(x @ W_xh + h @ W_hh + b).mean(axis=0)",
+            r"has shape \(5,\), expected \(3, 5\)",
+        ),
+        (
+            "return np.tanh((x @ W_xh) * (h @ W_hh) + b)",
+            r"slip: `x @ W_xh` and `h @ W_hh` are multiplied",
+        ),
+        (
+            "return np.maximum(x @ W_xh + h @ W_hh + b, 0)",
+            r"slip: a ReLU stands where `np\.tanh` belongs",
+        ),
+        (
+            "return np.sin(x @ W_xh + h @ W_hh + b)",
+            r"slip: a sine stands where the tanh belongs",
+        ),
+        (
+            "return np.tanh(x @ W_xh + W_hh @ h + b)",
+            r"stops at line .*ValueError.*The inner sizes",
+        ),
+        (
+            "return np.tanh(x @ W_xh + b + h @ W_hh + b)",
+            r"slip: the bias is added twice",
+        ),
+        (
+            "return np.tanh(np.tanh(x @ W_xh + h @ W_hh + b))",
+            r"slip: `np\.tanh` is taken twice",
+        ),
+        (
+            "return np.tanh(x @ W_xh - h @ W_hh + b)",
+            r"slip: `h @ W_hh` has the wrong sign",
+        ),
+        (
+            """
+            h *= 1
+            h[...] = np.tanh(x @ W_xh + h @ W_hh + b)
+            return h
+            """,
+            r"changes its argument `h` in place",
+        ),
+        (
+            """
+            a = x @ W_xh + h @ W_hh + b
+            np.tanh(a)
+            return a
+            """,
+            r"slip: `np\.tanh` is missing",
+        ),
+        (
+            "return np.tanh(x[0] @ W_xh + h[0] @ W_hh + b)",
+            r"has shape \(5,\), expected \(3, 5\)",
+        ),
+        (
+            "return np.tanh(x @ W_xh + h @ W_hh)",
+            r"slip: the term `b` in `x @ W_xh \+ h @ W_hh \+ b` is missing",
+        ),
+        ("return x @ W_xh + h @ W_hh + b", r"slip: `np\.tanh` is missing"),
+        ("return np.tanh(x @ W_xh + b)", r"slip: the term `h @ W_hh` is missing"),
+        (
+            "return np.tanh(x @ W_xh + h @ W_hh.T + b)",
+            r"slip: `W_hh` is transposed: it must not be",
+        ),
         ("np.tanh(x @ W_xh + h @ W_hh + b)", r"returns nothing: end it with return"),
     ],
     "step backward": [
         (
             """
-            da = dh
+            da = dh * (h_new**2 - 1)
             return da @ W_xh.T, da @ W_hh.T, x.T @ da, h.T @ da, da.sum(axis=0)
             """,
-            r"dx: the slope of the tanh is missing",
+            r"It has the wrong sign",
+        ),
+        (
+            """
+            da = dh * h_new * (1 - h_new)
+            return da @ W_xh.T, da @ W_hh.T, x.T @ da, h.T @ da, da.sum(axis=0)
+            """,
+            r"slip: this is the slope of a sigmoid: that of the tanh is 1 - h_new\*\*2",
+        ),
+        (
+            """
+            da = dh * (1 - np.tanh(h_new) ** 2)
+            return da @ W_xh.T, da @ W_hh.T, x.T @ da, h.T @ da, da.sum(axis=0)
+            """,
+            r"slip: the tanh is taken once more: h_new is the tanh already",
+        ),
+        (
+            """
+            da = dh * (1 - h_new**2)
+            return da @ W_xh.T, da @ W_hh.T, da.T @ x, h.T @ da, da.sum(axis=0)
+            """,
+            r"has shape \(5, 4\), expected \(4, 5\)",
+        ),
+        (
+            """
+            da = dh * (1 - h_new**2)
+            return da @ W_xh.T, da @ W_hh.T, x.T @ da, da.T @ h, da.sum(axis=0)
+            """,
+            r"It looks transposed",
+        ),
+        (
+            """
+            da = dh * (1 - h_new**2)
+            return da @ W_xh.T, da @ W_hh.T, x.T @ da, h.T @ dh, da.sum(axis=0)
+            """,
+            r"slip: dW_hh is made from dh: the slope of the tanh is missing, use da",
+        ),
+        (
+            """
+            da = dh * (1 - h_new**2)
+            return da @ W_xh.T, da @ W_hh.T, x.T @ dh, h.T @ da, da.sum(axis=0)
+            """,
+            r"slip: dW_xh is made from dh: the slope of the tanh is missing, use da",
+        ),
+        (
+            """
+            da = dh * (1 - h_new**2)
+            return da @ W_xh.T, da @ W_hh.T, x.T @ da, h.T @ da, dh.sum(axis=0)
+            """,
+            r"slip: db is made from dh: the slope of the tanh is missing, use da",
+        ),
+        (
+            """
+            da = dh * (1 - h_new**2)
+            return da @ W_xh.T, da @ W_hh.T, x.T @ da / len(x), h.T @ da / len(x), da.sum(axis=0)
+            """,
+            r"It is 3 times too small \(the length of axis 0 of `dh`\)",
+        ),
+        (
+            """
+            da = dh * (1 - h_new**2)
+            out = da @ W_xh.T, da @ W_hh.T, x.T @ da, h.T @ da, da.sum(axis=0)
+            """,
+            r"returns nothing",
+        ),
+        (
+            """
+            da = dh * (1 - h_new**2)
+            return da @ W_xh, da @ W_hh.T, x.T @ da, h.T @ da, da.sum(axis=0)
+            """,
+            r"stops at line .*ValueError.*The inner sizes",
+        ),
+        (
+            """
+            da = dh * (1 - np.tanh(x @ W_xh + h_new @ W_hh) ** 2)
+            return da @ W_xh.T, da @ W_hh.T, x.T @ da, h.T @ da, da.sum(axis=0)
+            """,
+            r"slip: the state is computed anew, from h_new and without b: h_new is the tan",
+        ),
+        (
+            """
+            da = dh * (1 - h_new**2)
+            return da, da @ W_xh.T, da @ W_hh.T, x.T @ da, h.T @ da, da.sum(axis=0)
+            """,
+            r"returns a tuple",
+        ),
+        (
+            """
+            da = dh * (1 - h_new)
+            return da @ W_xh.T, da @ W_hh.T, x.T @ da, h.T @ da, da.sum(axis=0)
+            """,
+            r"slip: the slope is 1 - h_new\*\*2, with the square",
+        ),
+        (
+            """
+            da = dh * (1 + h_new**2)
+            return da @ W_xh.T, da @ W_hh.T, x.T @ da, h.T @ da, da.sum(axis=0)
+            """,
+            r"slip: `h_new \*\* 2` has the wrong sign",
+        ),
+        (
+            """
+            da = dh * (1 - h_new**2)
+            return dh @ W_xh.T, da @ W_hh.T, x.T @ da, h.T @ da, da.sum(axis=0)
+            """,
+            r"slip: dx is made from dh: the slope of the tanh comes first, use da",
+        ),
+        (
+            """
+            da = dh * (1 - h_new**2)
+            return da @ W_hh.T, da @ W_xh.T, x.T @ da, h.T @ da, da.sum(axis=0)
+            """,
+            r"has shape \(3, 5\), expected \(3, 4\)",
+        ),
+        (
+            """
+            da = dh * (1 - h_new**2)
+            return da @ W_xh.T, da @ W_hh.T, x.T @ da, h.T @ da, da.mean(axis=0)
+            """,
+            r"It is 3 times too small \(the length of axis 0 of `dh`\)",
+        ),
+        (
+            """
+            da = dh * (1 - h_new**2)
+            return da @ W_xh.T, da @ W_hh.T, x.T @ da, h.T @ da, da.sum(axis=1)
+            """,
+            r"has shape \(3,\), expected \(5,\)",
+        ),
+        (
+            """
+            dh *= 1 - h_new**2
+            return dh @ W_xh.T, dh @ W_hh.T, x.T @ dh, h.T @ dh, dh.sum(axis=0)
+            """,
+            r"changes its argument `dh` in place",
+        ),
+        (
+            """
+            da = dh * (1 - h_new**2)
+            return da @ W_xh.T, da @ W_hh.T + dh, x.T @ da, h.T @ da, da.sum(axis=0)
+            """,
+            r"slip: dh is added to dh_before: it goes back through W_hh only",
+        ),
+        (
+            """
+            da = dh_new * (1 - h_new**2)
+            return da @ W_xh.T, da @ W_hh.T, x.T @ da, h.T @ da, da.sum(axis=0)
+            """,
+            r"stops at line .*NameError.*Did you mean h_new",
+        ),
+        (
+            """
+            da = dh
+            return da @ W_xh.T, da @ W_hh.T, x.T @ da, h.T @ da, da.sum(axis=0)
+
+            """,
+            r"slip: the slope of the tanh is missing: da = dh \* \(1 - h_new\*\*2\)",
         ),
         (
             """
             da = dh * (1 - h**2)
             return da @ W_xh.T, da @ W_hh.T, x.T @ da, h.T @ da, da.sum(axis=0)
+
             """,
             r"the slope belongs to the new state",
         ),
@@ -29,38 +279,208 @@ WRONG = {
             """
             da = dh * (1 - h_new**2)
             return da @ W_xh.T, da @ W_hh, x.T @ da, h.T @ da, da.sum(axis=0)
+
             """,
-            r"dh_before: W_hh looks transposed",
+            r"slip: W_hh looks transposed: h @ W_hh goes back by da @ W_hh\.T",
         ),
         (
             """
             da = dh * (1 - h_new**2)
             return da @ W_xh.T, da @ W_hh.T, x.T @ da, h_new.T @ da, da.sum(axis=0)
+
             """,
-            r"dW_hh: it belongs to h_\{t-1\}",
+            r"slip: it belongs to h_\{t-1\}, from which the step started: h, not h_new",
         ),
         (
             """
             da = dh * (1 - h_new**2)
             return da @ W_xh.T, da @ W_hh.T, x.T @ da, h.T @ da, da.sum()
+
             """,
-            r"db: one number for all units",
+            r"has shape \(\), expected \(5,\)",
         ),
         (
             """
             da = dh * (1 - h_new**2)
             return x.T @ da, h.T @ da, da.sum(axis=0)
+
             """,
-            r"return five arrays: dx, dh_before",
+            r"returns a tuple",
         ),
     ],
     "loop over time": [
+        (
+            """
+            dh = dy[:, t + 1] + dh_next
+            dx[:, t], dh_next, *grads = my_step_backward(dh, self.h[t + 1], self.h[t], self.x[:, t], W_xh, W_hh)
+            for total, g in zip(self.grads.values(), grads):
+                total += g
+            """,
+            r"stops at line .*IndexError.*The index is too large",
+        ),
+        (
+            """
+            dh = dy[:, t] + dh_next
+            dx[:, t], dh_next, *grads = my_step_backward(dh, self.h[t + 1], self.h[t], self.x[:, t - 1], W_xh, W_hh)
+            for total, g in zip(self.grads.values(), grads):
+                total += g
+            """,
+            r"What goes back through time is right, as dx is",
+        ),
+        (
+            """
+            dh = dy[:, t] + dh_next
+            dx[:, t], dh_next, *grads = my_step_backward(dh, self.h[t], self.h[t - 1], self.x[:, t], W_xh, W_hh)
+            for total, g in zip(self.grads.values(), grads):
+                total += g
+            """,
+            r"slip: the states are one step off: step t leads from self\.h\[t\] to self\.h\[t \+",
+        ),
+        (
+            """
+            dh = dy[:, t] + dh_next
+            dx[:, t], back, *grads = my_step_backward(dh, self.h[t + 1], self.h[t], self.x[:, t], W_xh, W_hh)
+            for total, g in zip(self.grads.values(), grads):
+                total += g
+            dh_next = dh_next + back
+            """,
+            r"Only the last 2 of 6 time steps are right",
+        ),
+        (
+            """
+            dh = dy[:, t] + dh_next
+            dx[:, t], dh_next, *grads = my_step_backward(dh, self.h[t], self.h[t + 1], self.x[:, t], W_xh, W_hh)
+            for total, g in zip(self.grads.values(), grads):
+                total += g
+            """,
+            r"slip: the states are one step off: step t leads from self\.h\[t\] to self\.h\[t \+",
+        ),
+        (
+            """
+            dh = dy[:, t] + dh_next
+            dx[:, t], dh_next, *grads = my_step_backward(dh, self.h[t + 1], self.h[t], self.x[:, t], W_xh, W_hh)
+            for total, g in zip(self.grads.values(), grads):
+                total = total + g
+            """,
+            r"It is zero everywhere",
+        ),
+        (
+            """
+            dh = dy[:, t] + dh_next
+            dx[t], dh_next, *grads = my_step_backward(dh, self.h[t + 1], self.h[t], self.x[:, t], W_xh, W_hh)
+            for total, g in zip(self.grads.values(), grads):
+                total += g
+            """,
+            r"stops at line .*IndexError.*The index is too large",
+        ),
+        (
+            """
+            dh = dy[t] + dh_next
+            dx[:, t], dh_next, *grads = my_step_backward(dh, self.h[t + 1], self.h[t], self.x[:, t], W_xh, W_hh)
+            for total, g in zip(self.grads.values(), grads):
+                total += g
+            """,
+            r"stops at line .*IndexError.*The index is too large",
+        ),
+        (
+            """
+            dh = dy[:, t] + dh_next
+            dx[:, t], dh_next, *grads = my_step_backward(dh, self.h[-1], self.h[t], self.x[:, t], W_xh, W_hh)
+            for total, g in zip(self.grads.values(), grads):
+                total += g
+            """,
+            r"slip: the new state is that of the last step every time: it is self\.h\[t \+ 1\]",
+        ),
+        (
+            """
+            dy[:, t] += dh_next
+            dh = dy[:, t]
+            dx[:, t], dh_next, *grads = my_step_backward(dh, self.h[t + 1], self.h[t], self.x[:, t], W_xh, W_hh)
+            for total, g in zip(self.grads.values(), grads):
+                total += g
+            """,
+            r"changes its input dy in place",
+        ),
+        (
+            """
+            dh = dy[:, t] + dh_next
+            dx[:, t], dh_next, *grads = my_step_backward(dh, self.h[t + 1], self.h[t], self.x[:, t], W_xh, W_hh)
+            for total, g in zip(self.grads.values(), grads):
+                total -= g
+            """,
+            r"It has the wrong sign",
+        ),
+        (
+            """
+            dh = dy[:, t] + dh_next
+            dx[:, t], dh_next, *grads = my_step_backward(dh, self.h[t + 1], self.h[t], self.x[:, t], W_xh, W_hh)
+            if t == 0:
+                for total, g in zip(self.grads.values(), grads):
+                    total += g
+            """,
+            r"What goes back through time is right, as dx is",
+        ),
+        (
+            """
+            dh = dy.sum(axis=1) + dh_next
+            dx[:, t], dh_next, *grads = my_step_backward(dh, self.h[t + 1], self.h[t], self.x[:, t], W_xh, W_hh)
+            for total, g in zip(self.grads.values(), grads):
+                total += g
+            """,
+            r"slip: dy is summed over all steps: step t hears of dy\[:, t\] and of dh_next",
+        ),
+        (
+            """
+            dh = dy[:, t] - dh_next
+            dx[:, t], dh_next, *grads = my_step_backward(dh, self.h[t + 1], self.h[t], self.x[:, t], W_xh, W_hh)
+            for total, g in zip(self.grads.values(), grads):
+                total += g
+            """,
+            r"Only the last 1 of 6 time steps are right",
+        ),
+        (
+            """
+            dh = dy[:, t] + dh_next
+            dx[:, t], dh_next, *grads = my_step_backward(dh, self.h[t + 1], self.h[t], self.x[:, t], W_hh, W_xh)
+            for total, g in zip(self.grads.values(), grads):
+                total += g
+            """,
+            r"stops at line .*ValueError.*Shapes are matched",
+        ),
+        (
+            """
+            dh = dy[:, t] + dh_next
+            _, dh_next, *grads = my_step_backward(dh, self.h[t + 1], self.h[t], self.x[:, t], W_xh, W_hh)
+            for total, g in zip(self.grads.values(), grads):
+                total += g
+            """,
+            r"MyRNN: dx holds NaN or infinity",
+        ),
+        (
+            """
+            dh = dy[:, t] + dh_next
+            dx[:, t], dh_next, *grads = my_step_backward(dh, self.h[t + 1], self.h[t], self.x[:, t], W_xh, W_hh)
+            for total, g in zip(self.grads.values(), grads):
+                total += g / dy.shape[1]
+            """,
+            r"slip: the gradients are a mean over the steps: add up, the weights act in ev",
+        ),
+        (
+            """
+            dx[:, t], dh_next, *grads = my_step_backward(dy[:, t], self.h[t + 1], self.h[t], self.x[:, t], W_xh, W_hh)
+            dh_next = dh_next + dy[:, t]
+            for total, g in zip(self.grads.values(), grads):
+                total += g
+            """,
+            r"Only the last 1 of 6 time steps are right",
+        ),
         (
             """
             dx[:, t], _, *grads = my_step_backward(
                 dy[:, t], self.h[t + 1], self.h[t], self.x[:, t], W_xh, W_hh)
             for total, g in zip(self.grads.values(), grads):
                 total += g
+
             """,
             r"Only the last 1 of 6 time steps are right: a path back through time is lost",
         ),
@@ -70,6 +490,7 @@ WRONG = {
             dx[:, t], dh_next, *grads = my_step_backward(
                 dh, self.h[t + 1], self.h[t], self.x[:, t], W_xh, W_hh)
             self.grads = dict(zip(self.grads, grads))
+
             """,
             r"add up over the steps",
         ),
@@ -80,6 +501,7 @@ WRONG = {
                 dh, self.h[t + 1], self.h[t], self.x[:, t], W_xh, W_hh)
             for total, g in zip(self.grads.values(), grads):
                 total += g
+
             """,
             r"Only the last 1 of 6 time steps are right",
         ),
@@ -90,6 +512,7 @@ WRONG = {
                 dh, self.h[t + 1], self.h[t + 1], self.x[:, t], W_xh, W_hh)
             for total, g in zip(self.grads.values(), grads):
                 total += g
+
             """,
             r"each with its own x_t and the h_\{t-1\} it started from",
         ),
@@ -98,6 +521,7 @@ WRONG = {
             dh_next = dy[:, t] + dh_next
             dx[:, t], dh_next, *grads = my_step_backward(
                 dh_next, self.h[t + 1], self.h[t], self.x[:, t], W_xh, W_hh)
+
             """,
             r"zero everywhere: is it ever assigned",
         ),
@@ -105,11 +529,209 @@ WRONG = {
     "clipping": [
         (
             """
+            norm = math.sqrt(sum((g**2).sum() for g in gradients))
+            if norm > max_norm:
+                for g in gradients:
+                    g /= norm
+            return norm
+            """,
+            r"slip: the arrays get the length 1: max_norm is missing",
+        ),
+        (
+            """
+            norm = math.sqrt(sum((g**2).sum() for g in gradients))
+            if norm > 1:
+                for g in gradients:
+                    g *= max_norm / norm
+            return norm
+            """,
+            r"slip: it compares with 1: compare with max_norm",
+        ),
+        (
+            """
+            norm = np.linalg.norm(gradients)
+            if norm > max_norm:
+                for g in gradients:
+                    g *= max_norm / norm
+            return norm
+            """,
+            r"stops at line .*ValueError.*One number belongs",
+        ),
+        (
+            """
+            norm = np.linalg.norm(np.concatenate(gradients))
+            if norm > max_norm:
+                for g in gradients:
+                    g *= max_norm / norm
+            return norm
+            """,
+            r"stops at line .*ValueError.*",
+        ),
+        (
+            """
+            norm = math.sqrt(sum(sum(g**2) for g in gradients))
+            if norm > max_norm:
+                for g in gradients:
+                    g *= max_norm / norm
+            return norm
+            """,
+            r"stops at line .*TypeError.*One number belongs",
+        ),
+        (
+            """
+            norm = math.sqrt(sum((g**2).sum() for g in gradients))
+            for g in gradients:
+                g *= min(1, norm / max_norm)
+            return norm
+            """,
+            r"still what it was before",
+        ),
+        (
+            """
+            norm = math.sqrt(sum((g**2).sum() for g in gradients))
+            if norm > max_norm:
+                for g in gradients:
+                    g *= max_norm / norm
+            return gradients
+            """,
+            r"returns a list",
+        ),
+        (
+            """
+            norm = math.sqrt(sum((g**2).sum() for g in gradients))
+            for g in gradients:
+                g *= max(1, max_norm / norm)
+            return norm
+            """,
+            r"still what it was before",
+        ),
+        (
+            """
+            norm = np.linalg.norm(gradients[0])
+            if norm > max_norm:
+                for g in gradients:
+                    g *= max_norm / norm
+            return norm
+            """,
+            r"slip: this is the norm of the first array: all arrays together make one long",
+        ),
+        (
+            """
+            norm = math.sqrt(sum((g**2).sum() for g in gradients))
+            for g in gradients:
+                np.clip(g, -max_norm / norm, max_norm / norm, out=g)
+            return norm
+            """,
+            r"slip: single entries are cut off at max_norm / norm: multiply all by it inst",
+        ),
+        (
+            """
+            norm = math.sqrt(sum((g**2).sum() for g in gradients))
+            if norm > max_norm:
+                for g in gradients:
+                    g *= max_norm / norm
+                    return norm
+            return norm
+            """,
+            r"slip: only the first array is scaled: return stands inside the loop",
+        ),
+        (
+            """
+            norm = math.sqrt(np.mean(np.concatenate([g.ravel() for g in gradients]) ** 2))
+            if norm > max_norm:
+                for g in gradients:
+                    g *= max_norm / norm
+            return norm
+            """,
+            r"slip: the squares are averaged: add them up",
+        ),
+        (
+            """
+            norm = sum(np.linalg.norm(g) for g in gradients)
+            if norm > max_norm:
+                for g in gradients:
+                    g *= max_norm / norm
+            return norm
+            """,
+            r"slip: the norms of the arrays are added: add the squares of all entries, the",
+        ),
+        (
+            """
+            norm = sum(np.abs(g).sum() for g in gradients)
+            if norm > max_norm:
+                for g in gradients:
+                    g *= max_norm / norm
+            return norm
+            """,
+            r"slip: the absolute values are added: the norm is the root of the sum of squa",
+        ),
+        (
+            """
+            norm = math.sqrt(sum((g**2).sum() for g in gradients))
+            if norm > max_norm:
+                for g in gradients:
+                    g *= norm / max_norm
+            return norm
+            """,
+            r"slip: the factor is upside down: max_norm / norm",
+        ),
+        (
+            """
+            norm = math.sqrt(sum((g**2).sum() for g in gradients))
+            if norm > max_norm:
+                for g in gradients:
+                    g *= max_norm / norm
+            return min(norm, max_norm)
+            """,
+            r"slip: it is the norm after clipping that is returned: return the norm before",
+        ),
+        (
+            """
+            norm = math.sqrt(sum((g**2).sum() for g in gradients))
+            if norm > max_norm:
+                gradients = [g * max_norm / norm for g in gradients]
+            return norm
+            """,
+            r"still what it was before",
+        ),
+        (
+            """
+            norm = math.sqrt(sum((g**2).sum() for g in gradients))
+            if norm > max_norm:
+                for i in range(len(gradients)):
+                    gradients[i] = gradients[i] * max_norm / norm
+            return norm
+            """,
+            r"still what it was before",
+        ),
+        (
+            """
+            norm = max(np.abs(g).max() for g in gradients)
+            if norm > max_norm:
+                for g in gradients:
+                    g *= max_norm / norm
+            return norm
+            """,
+            r"slip: this is the largest entry: the norm is the root of the sum of squares",
+        ),
+        (
+            """
+            for g in gradients:
+                norm = math.sqrt(sum((a**2).sum() for a in gradients))
+                if norm > max_norm:
+                    g *= max_norm / norm
+            return norm
+            """,
+            r"slip: the norm is taken anew for each array, when the first is shorter alrea",
+        ),
+        (
+            """
             for g in gradients:
                 norm = np.linalg.norm(g)
                 if norm > max_norm:
                     g *= max_norm / norm
             return norm
+
             """,
             r"each array has a norm of its own",
         ),
@@ -119,8 +741,9 @@ WRONG = {
             for g in gradients:
                 np.clip(g, -max_norm, max_norm, out=g)
             return norm
+
             """,
-            r"single entries are cut off",
+            r"still what it was before",
         ),
         (
             """
@@ -129,8 +752,9 @@ WRONG = {
                 for g in gradients:
                     g = g * max_norm / norm
             return norm
+
             """,
-            r"scale the arrays in place",
+            r"still what it was before",
         ),
         (
             """
@@ -138,8 +762,9 @@ WRONG = {
             for g in gradients:
                 g *= max_norm / norm
             return norm
+
             """,
-            r"it was lengthened: scale only when",
+            r"slip: it compares with 1: compare with max_norm",
         ),
         (
             """
@@ -148,6 +773,7 @@ WRONG = {
                 for g in gradients:
                     g *= max_norm / norm
             return norm
+
             """,
             r"the root is missing",
         ),
@@ -157,6 +783,7 @@ WRONG = {
             if norm > max_norm:
                 for g in gradients:
                     g *= max_norm / norm
+
             """,
             r"returns nothing: end it with return",
         ),
@@ -164,25 +791,145 @@ WRONG = {
     "sampling with temperature": [
         (
             """
-            e = np.exp((scores - scores.max()) * temperature)
+            e = np.exp((scores - scores.max()) / temperature)
+            p = e / e.sum()
+            return rng.choice(p, p=p)
+            """,
+            r"return the number of one class",
+        ),
+        (
+            """
+            e = np.exp((scores - scores.max()) / temperature)
+            return rng.choice(len(scores), p=e / e.max())
+            """,
+            r"my_sample stops: ValueError: Probabilities do not sum to 1\. ",
+        ),
+        (
+            """
+            e = np.exp((scores - scores.max()) / temperature)
+            return e / e.sum()
+            """,
+            r"return the number of one class",
+        ),
+        (
+            """
+            e = np.exp((scores - scores.max()) / temperature)
+            return rng.choice(len(scores), size=1, p=e / e.sum())
+            """,
+            r"return the number of one class",
+        ),
+        (
+            """
+            e = np.exp(-(scores - scores.min()) / temperature)
             return rng.choice(len(scores), p=e / e.sum())
             """,
-            r"multiply and divide are swapped",
+            r"The likeliest class comes least often",
+        ),
+        (
+            """
+            e = np.exp((scores - scores.max()) ** temperature)
+            return rng.choice(len(scores), p=e / e.sum())
+            """,
+            r"my_sample stops: ValueError: Probabilities contain NaN\. Shap",
+        ),
+        (
+            """
+            e = np.exp((scores - scores.max()) / temperature)
+            rng.choice(len(scores), p=e / e.sum())
+            """,
+            r"returns nothing",
+        ),
+        (
+            """
+            e = np.exp(scores - scores.max() + temperature)
+            return rng.choice(len(scores), p=e / e.sum())
+            """,
+            r"slip: the temperature is ignored",
+        ),
+        (
+            """
+            e = np.exp((scores - scores.max()) / temperature)
+            return np.random.choice(len(scores), p=e / e.sum())
+            """,
+            r"does not draw from the generator",
+        ),
+        (
+            """
+            e = np.exp((scores - scores.max()) / temperature)
+            return np.random.default_rng(0).choice(len(scores), p=e / e.sum())
+            """,
+            r"does not draw from the generator",
+        ),
+        (
+            """
+            p = scores / temperature
+            return rng.choice(len(scores), p=p / p.sum())
+            """,
+            r"my_sample stops: ValueError: Probabilities are not non-negat",
+        ),
+        (
+            """
+            e = np.exp((scores - scores.max()) / temperature)
+            return rng.choice(len(scores), p=e)
+            """,
+            r"my_sample stops: ValueError: Probabilities do not sum to 1\. ",
+        ),
+        (
+            """
+            e = np.exp((scores - scores.max()) / temperature)
+            return rng.choice(scores, p=e / e.sum())
+            """,
+            r"return the number of one class",
+        ),
+        (
+            """
+            e = np.exp((scores - scores.max()) / temperature**2)
+            return rng.choice(len(scores), p=e / e.sum())
+            """,
+            r"slip: the temperature is squared",
+        ),
+        (
+            """
+            scores -= scores.max()
+            e = np.exp(scores / temperature)
+            return rng.choice(len(scores), p=e / e.sum())
+            """,
+            r"changes what it is given in place",
+        ),
+        (
+            """
+            e = np.exp((scores - scores.max()) / temperature)
+            return 1 + rng.choice(len(scores), p=e / e.sum())
+            """,
+            r"return the number of one class",
+        ),
+        (
+            """
+            e = np.exp((scores - scores.max()) * temperature)
+            return rng.choice(len(scores), p=e / e.sum())
+
+            """,
+            r"slip: the scores are multiplied by the temperature: divide",
         ),
         (
             """
             e = np.exp(scores - scores.max())
             return rng.choice(len(scores), p=e / e.sum())
+
             """,
             r"the temperature is ignored",
         ),
         ("return scores.argmax()", r"always the same class"),
-        ("return rng.choice(len(scores))", r"all classes alike"),
+        (
+            "return rng.choice(len(scores))",
+            r"my_sample\(\[ 0\.  2\.  1\. -1\.\], 0\.5, rng\): how often class 1 is",
+        ),
         (
             """
             p = np.exp(scores - scores.max())
             p = np.exp(p / p.sum() / temperature)
             return rng.choice(len(scores), p=p / p.sum())
+
             """,
             r"divide the scores, before the softmax",
         ),
@@ -190,8 +937,71 @@ WRONG = {
             """
             e = np.exp(scores / temperature)
             return rng.choice(len(scores), p=e / e.sum())
+
             """,
             r"large scores overflow: subtract",
         ),
+    ],
+}
+
+# These look otherwise than the solution, and are right.
+RIGHT = {
+    "step forward": [
+        "return np.tanh(np.concatenate([x, h], axis=1) @ np.concatenate([W_xh, W_hh]) + b)",
+        "return np.tanh(np.einsum('nd,dh->nh', x, W_xh) + np.einsum('nk,kh->nh', h, W_hh) + b)",
+        """
+            a = x @ W_xh + h @ W_hh + b
+            return (np.exp(a) - np.exp(-a)) / (np.exp(a) + np.exp(-a))
+            """,
+    ],
+    "step backward": [
+        """
+            da = dh * (1 - h_new**2)
+            return [da @ W_xh.T, da @ W_hh.T, x.T @ da, h.T @ da, da.sum(axis=0)]
+            """,
+        """
+            slope = 1 - np.square(h_new)
+            da = slope * dh
+            dx, dh_before = da.dot(W_xh.T), da.dot(W_hh.T)
+            return dx, dh_before, x.T.dot(da), h.T.dot(da), np.sum(da, axis=0)
+            """,
+    ],
+    "loop over time": [
+        """
+            da = (dy[:, t] + dh_next) * (1 - self.h[t + 1] ** 2)
+            dx[:, t] = da @ W_xh.T
+            dh_next = da @ W_hh.T
+            self.grads['W_xh'] += self.x[:, t].T @ da
+            self.grads['W_hh'] += self.h[t].T @ da
+            self.grads['b'] += da.sum(axis=0)
+            """,
+    ],
+    "clipping": [
+        """
+            norm = np.linalg.norm(np.concatenate([g.ravel() for g in gradients]))
+            if norm >= max_norm:
+                for i in range(len(gradients)):
+                    gradients[i][...] = gradients[i] / norm * max_norm
+            return float(norm)
+            """,
+        """
+            norm = np.sqrt(np.sum([np.sum(np.square(g)) for g in gradients]))
+            factor = min(1.0, max_norm / norm)
+            for g in gradients:
+                np.multiply(g, factor, out=g)
+            return norm
+            """,
+    ],
+    "sampling with temperature": [
+        """
+            e = np.exp(scores - scores.max())
+            p = (e / e.sum()) ** (1 / temperature)
+            return rng.choice(len(p), p=p / p.sum())
+            """,
+        "return int(np.argmax(scores / temperature + rng.gumbel(size=len(scores))))",
+        """
+            e = np.exp((scores - scores.max()) / temperature)
+            return int(np.searchsorted(np.cumsum(e / e.sum()), rng.random()))
+            """,
     ],
 }
