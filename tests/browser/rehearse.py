@@ -7,16 +7,19 @@ clone.
 Clones the repository, starts `make lab` in the clone, and drives it with headless
 Chromium:
 
-1. opens each notebook, *Run All Cells*, waits: no error, every cell has run, the figures are there;
-2. opens its exercise copy, runs everything above the first exercise, types a wrong answer and sees
-   the check's diagnosis, types the right one and sees the check pass.
+1. opens each notebook and its exercise copy, runs nothing and saves: the files stay as they were,
+   and on 1024 x 768 pixels no line of code and no equation is cut;
+2. opens each notebook, *Run All Cells*, waits: no error, every cell has run, the figures are there;
+3. opens its exercise copy, *Run All Cells* with everything blank: no error, each blank is named;
+   then types a wrong answer to each exercise and sees the check's diagnosis, types the right one
+   and sees the check pass;
+4. interrupts a cell that trains: it says where it stopped, and the cells below do not run.
 
-Screenshots of both land in build/browser/, for somebody to look at.
+Screenshots land in build/browser/, for somebody to look at.
 """
 
 import os
 import re
-import runpy
 import shutil
 import signal
 import socket
@@ -33,13 +36,14 @@ from playwright.sync_api import Error, expect, sync_playwright
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
 
-from test_exercises import answered, read_exercises  # noqa: E402
+from test_exercises import answered, known_answers, read_exercises  # noqa: E402
 
 from course import notebooks, read  # noqa: E402
 
 SHOTS = ROOT / "build" / "browser"
 TOKEN = "rehearsal"
 SECONDS = 600  # the longest that one notebook may take
+CLONE = []  # the folder in which the course is opened
 SETTINGS = {  # all cells in the page at once, so that what is below can be looked at as well
     "@jupyterlab/notebook-extension/tracker": '{"windowingMode": "none"}',
 }
@@ -165,6 +169,9 @@ class Notebook:
             "[data-mime-type='application/vnd.jupyter.error']"
         ).all_inner_texts()
 
+    def is_code(self, index):
+        return "jp-CodeCell" in self.cells.nth(index).get_attribute("class")
+
     def type(self, index, source):
         """Replace the source of a cell, as somebody at the keyboard would, and run
         it.
@@ -249,45 +256,95 @@ def run_all(page, address, path):
     notebook.close()
 
 
-def exercise(page, address, path):
-    """Answer the first exercise wrongly, then rightly."""
+def blanks(page, address, path):
+    """Run the exercise copy with everything blank, then answer each exercise."""
     solved = ROOT / path
-    known = runpy.run_path(str(ROOT / "tests" / "wrong_answers" / f"{solved.stem}.py"))[
-        "WRONG"
-    ]
-    name, task = next(iter(read_exercises(read(solved), known).items()))
+    known, _ = known_answers(solved.stem)
+    tasks = read_exercises(read(solved), known)
+    copy = path.replace("notebooks/", "notebooks/exercises/")
+    ids = [cell.id for cell in read(ROOT / copy).cells]
+    notebook = Notebook(page, address, copy)
+    notebook.menu("Run", "Run All Cells")
+    ran = notebook.wait()
+    assert not notebook.errors(), f"{copy}:\n" + "\n".join(notebook.errors())
+    said = notebook.panel.get_by_text("still blank: ").count()
+    assert said == len(tasks), f"{copy}: {said} of {len(tasks)} blanks are named"
+    print(f"{copy}: {ran} cells run with {said} exercises blank", flush=True)
+    for task in tasks.values():
+        answer(notebook, task, ids.index(read(solved).cells[task.index].id))
+    print(f"{copy}: {len(tasks)} exercises answered wrongly and rightly", flush=True)
+    notebook.close()
+
+
+def answer(notebook, task, index):
+    """One exercise, wrongly and then rightly; its check is the next code cell."""
     wrong, pattern = task.wrong[0]
-    blanked = f"notebooks/exercises/{solved.name}"
-    cells = read(ROOT / blanked).cells
-    task_index = [cell.id for cell in cells].index(read(solved).cells[task.index].id)
-    check = next(
-        i for i, cell in enumerate(cells) if i > task_index and cell.cell_type == "code"
-    )
-    notebook = Notebook(page, address, blanked)
-    notebook.cells.nth(task_index).locator(".jp-InputPrompt").click()
-    notebook.menu("Run", "Run All Above Selected Cell")
-    notebook.wait()
-    assert not notebook.errors(), f"{path}, above {name!r}:\n" + "\n".join(
-        notebook.errors()
-    )
-    for answer, message in (
+    check = next(i for i in range(index + 1, index + 4) if notebook.is_code(i))
+    for source, message in (
         (answered(task.source, wrong), pattern),
         (task.source, None),
     ):
-        notebook.type(task_index, answer)
+        notebook.type(index, source)
         notebook.run(check)
-        said = notebook.output(task_index) + notebook.output(check)
+        said = " ".join(f"{notebook.output(index)} {notebook.output(check)}".split())
         kind = "right" if message is None else "wrong"
-        notebook.photograph(f"{solved.stem}-{kind}", [task_index, check])
+        notebook.photograph(f"{notebook.name}-{task.name}-{kind}", [index, check])
         if message is None:
             assert "Error" not in said and "CheckFailed" not in said, (
-                f"{path}, {name!r}: {said}"
+                f"{task.name!r}: {said}"
             )
         else:
             assert re.search(message, said, re.DOTALL), (
-                f"{name!r}: no {message!r} in\n{said}"
+                f"{task.name!r}: no {message!r} in\n{said}"
             )
-    print(f"{path}: exercise {name!r} answered wrongly and rightly", flush=True)
+
+
+CUT = """panel => {
+    const wide = e => e.scrollWidth > e.clientWidth + 1;
+    const lines = [...panel.querySelectorAll('.jp-CodeCell .cm-scroller')].filter(wide);
+    const room = e => e.closest('.jp-RenderedMarkdown').clientWidth;
+    const maths = [...panel.querySelectorAll('mjx-container[display=true]')].filter(
+        e => e.firstElementChild.getBoundingClientRect().width > room(e) + 1);
+    return [...lines, ...maths].map(e => e.textContent.slice(0, 80));
+}"""
+
+
+def untouched(page, address, path):
+    """Open both copies on a small screen, run nothing and save."""
+    page.set_viewport_size({"width": 1024, "height": 768})
+    for name in (path, path.replace("notebooks/", "notebooks/exercises/")):
+        file = CLONE[0] / name
+        before = file.read_bytes()
+        notebook = Notebook(page, address, name)
+        page.wait_for_timeout(3000)  # for the formulas
+        cut = notebook.panel.evaluate(CUT)
+        assert not cut, f"{name} is cut on 1024 x 768:\n" + "\n".join(cut)
+        notebook.menu("File", "Save Notebook")
+        page.wait_for_timeout(2000)
+        assert file.read_bytes() == before, f"opening {name} changes it"
+        notebook.close()
+    print(f"{path}: opening changes nothing, nothing is cut on 1024 x 768", flush=True)
+
+
+def stops(page, address, path):
+    """Interrupt the training of 01's sizes: the queue stops, with a sentence."""
+    if "01_nn" not in path:
+        return
+    ids = [cell.id for cell in read(ROOT / path).cells]
+    notebook = Notebook(page, address, path)
+    notebook.menu("Edit", "Clear Outputs of All Cells")
+    notebook.menu("Run", "Run All Cells")
+    trains = notebook.cells.nth(ids.index("nb01-066"))
+    before = notebook.cells.nth(ids.index("nb01-064")).locator(".jp-InputPrompt")
+    expect(before).to_have_text(re.compile(r"\[\d+\]:"), timeout=1000 * SECONDS)
+    page.wait_for_timeout(3000)
+    notebook.menu("Kernel", "Interrupt Kernel")
+    notebook.wait()
+    said = " ".join(trains.inner_text().split())
+    assert re.search(r"stopped in epoch \d+; the model is usable", said), said
+    after = notebook.cells.nth(ids.index("nb01-068")).locator(".jp-InputPrompt")
+    assert "[ ]" in after.inner_text(), "the cells below ran on"
+    print(f"{path}: stop stops", flush=True)
     notebook.close()
 
 
@@ -300,12 +357,13 @@ def main(only):
     ]
     with tempfile.TemporaryDirectory() as folder, clone(Path(folder) / "clone") as copy:
         (copy / "build").mkdir(exist_ok=True)
+        CLONE.append(copy)
         with lab(copy) as address, sync_playwright() as playwright:
             browser = playwright.chromium.launch(
                 executable_path=chromium(), args=["--no-sandbox"]
             )
             failed = 0
-            for step in (run_all, exercise):
+            for step in (untouched, run_all, blanks, stops):
                 for path in paths:
                     page = browser.new_page(viewport={"width": 1300, "height": 900})
                     try:
