@@ -124,7 +124,10 @@ def cell_faults(cell):
     if re.search(r"""["']\.\.?/""", cell.source):
         yield "has a relative path: it breaks in the exercise copy, use scratchml.datasets"
     kinds = {mime for output in cell.outputs for mime in output.get("data", {})}
-    if any(kind.startswith("image/") for kind in kinds) and "plt.show()" not in cell.source:
+    if (
+        any(kind.startswith("image/") for kind in kinds)
+        and "plt.show()" not in cell.source
+    ):
         yield "draws a figure without plt.show()"
     if any("widget" in kind for kind in kinds):
         yield "saved a widget (a progress bar?): run `make render`"
