@@ -99,13 +99,19 @@ class Layer:
         }
 
     def state_dict(self) -> dict[str, Array]:
-        """What is saved: all parameters and buffers by name, not copied."""
+        """What is saved: all parameters and buffers by name, not copied.
+
+        Raises ValueError if a parameter and a buffer share a name.
+        """
+        parameters = self.parameters()
         buffers = {
             prefix + name: b
             for prefix, layer in self.named_layers()
             for name, b in layer.buffers.items()
         }
-        return self.parameters() | buffers
+        twice = sorted(parameters.keys() & buffers.keys())
+        require(not twice, f"{self} has a parameter and a buffer of one name: {twice}")
+        return parameters | buffers
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         """Copy these numbers into the parameters and buffers: all of them or none.

@@ -391,6 +391,13 @@ def test_a_state_is_loaded_whole_or_not_at_all(rng):
         assert a is arrays[name]
 
 
+def test_a_parameter_and_a_buffer_of_one_name_are_noticed(rng):
+    layer = Linear(2, 2, rng=rng)
+    layer.buffers = {"b": np.ones(2), "steps": np.zeros(1)}
+    with pytest.raises(ValueError, match=r"a buffer of one name: \['0\.b'\]"):
+        Sequential(layer).state_dict()
+
+
 def test_buffers_are_cast_and_counters_stay_integers(rng):
     layer = BatchNorm(3)
     layer.buffers["steps"] = np.array(7)
