@@ -503,7 +503,7 @@ WRONG = {
                 total += g
 
             """,
-            r"Only the last 1 of 6 time steps are right",
+            r"only the last along axis 1 of dy counts",
         ),
         (
             """
@@ -743,7 +743,7 @@ WRONG = {
             return norm
 
             """,
-            r"still what it was before",
+            r"slip: single entries are cut off",
         ),
         (
             """
@@ -764,7 +764,7 @@ WRONG = {
             return norm
 
             """,
-            r"slip: it compares with 1: compare with max_norm",
+            r"slip: short gradients are lengthened",
         ),
         (
             """
@@ -823,7 +823,7 @@ WRONG = {
             e = np.exp(-(scores - scores.min()) / temperature)
             return rng.choice(len(scores), p=e / e.sum())
             """,
-            r"The likeliest class comes least often",
+            r"slip: the sign is wrong",
         ),
         (
             """
