@@ -497,6 +497,27 @@ def test_selection_keeps_that_many_per_class(select):
     assert np.allclose(everything.coef, fit_surrogate(Z, Y, np.ones(300)).coef, **EXACT)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_forward_selection_is_the_greedy_one(seed):
+    """At each step a regression for every candidate, the long way round."""
+    rng = np.random.default_rng(seed)
+    Z = rng.normal(size=(60, 8)) @ rng.normal(size=(8, 8))  # correlated
+    Y = Z @ rng.normal(size=(8, 2)) + rng.normal(size=(60, 2))
+    w = rng.random(60) + 0.1
+    for c in range(2):
+        y = Y[:, [c]]
+        chosen = []
+        for features in range(1, 7):
+            r2 = {
+                j: fit_surrogate(Z[:, [*chosen, j]], y, w, alpha=0).r2[0]
+                for j in range(8)
+                if j not in chosen
+            }
+            chosen.append(max(r2, key=r2.get))
+            fit = fit_surrogate(Z, y, w, features=features, select="forward_selection")
+            assert set(np.flatnonzero(fit.coef)) == set(chosen)
+
+
 def test_forward_selection_takes_no_twin_before_something_new():
     """In a factorial design everything is exact: the twin has 0 / 0 left to explain."""
     grid = enumerate_masks(3)

@@ -8,6 +8,7 @@ import importlib.util
 import io
 import json
 import pickle
+import sys
 import tarfile
 import zipfile
 import zlib
@@ -28,7 +29,6 @@ from scratchml import (
     gradient_check,
     superpixels,
 )
-from scratchml import squeezenet as module
 from scratchml.squeezenet import (
     Fire,
     preprocess,
@@ -49,6 +49,10 @@ TOP5 = {
 needs_torch = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None, reason="PyTorch is not installed"
 )
+
+
+# The function of the same name stands in front of the module.
+MODULE = sys.modules["scratchml.squeezenet"]
 
 
 @pytest.fixture(scope="module")
@@ -264,14 +268,14 @@ def damage(content, how):
 def test_damaged_weights_are_refused(tmp_path, monkeypatch, how):
     path = tmp_path / "squeezenet.npz"
     path.write_bytes(damage((DATA / "squeezenet.npz").read_bytes(), how))
-    monkeypatch.setattr(module, "data_folder", lambda: tmp_path)
+    monkeypatch.setattr(MODULE, "data_folder", lambda: tmp_path)
     says = r"squeezenet\.npz( is not a weights file|: .* cannot load)"
     with pytest.raises(ValueError, match=says):
         squeezenet()
 
 
 def test_missing_weights_are_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "data_folder", lambda: tmp_path)
+    monkeypatch.setattr(MODULE, "data_folder", lambda: tmp_path)
     with pytest.raises(ValueError, match=r"squeezenet\.npz is missing: install"):
         squeezenet()
 
