@@ -53,6 +53,8 @@ class Layer:
     training: bool = True
     needs_input_grad: bool = True
     _saved: Any = None
+    # Attributes in which nobody needs to look for layers.
+    _no_layers = frozenset({"params", "grads", "buffers", "_saved"})
 
     def forward(self, x: Array) -> Array:
         """Return `y`, and keep what `backward` needs."""
@@ -66,7 +68,7 @@ class Layer:
         """The layers directly inside this one, by name."""
         found: dict[str, Layer] = {}
         for name, value in vars(self).items():
-            if isinstance(value, CONTAINERS) and name not in ARRAYS:
+            if isinstance(value, CONTAINERS) and name not in self._no_layers:
                 found.update(layers_in(name, value))
         return found
 
@@ -173,9 +175,8 @@ class Layer:
         return f"{type(self).__name__}()"
 
 
-# What may hold layers; and where arrays stand, which nobody needs to search.
+# What may be a layer or hold layers.
 CONTAINERS = (Layer, list, tuple, dict)
-ARRAYS = {"params", "grads", "buffers", "_saved"}
 
 
 def layers_in(name: str, value: object) -> Iterator[tuple[str, Layer]]:
@@ -225,6 +226,8 @@ class Sequential(Layer):
     {'0.W': (4, 8), '0.b': (8,), '2.W': (8, 3), '2.b': (3,)}
     """
 
+    _no_layers = Layer._no_layers | {"layers"}  # they are numbered
+
     def __init__(self, *layers: Layer) -> None:
         for layer in layers:
             if not isinstance(layer, Layer):
@@ -239,9 +242,8 @@ class Sequential(Layer):
         self.layers = layers
 
     def children(self) -> dict[str, Layer]:
-        # "0" instead of "layers.0"
-        found = super().children()
-        return {name.removeprefix("layers."): layer for name, layer in found.items()}
+        numbered = {str(i): layer for i, layer in enumerate(self.layers)}
+        return numbered | super().children()
 
     def forward(self, x: Array) -> Array:
         for layer in self.layers:
