@@ -193,7 +193,7 @@ def test_cross_entropy_keeps_learning_where_mse_on_softmax_has_stopped():
         (
             np.array([0.0, 1.0, 2.0]),
             r"integer classes of shape \(3,\) or one-hot rows of shape \(3, 3\)"
-            r", got float64 of shape \(3,\)",
+            r", got float64 of shape \(3,\)$",
         ),
         (np.array([[0], [1], [2]]), r"got int64 of shape \(3, 1\)"),
         (np.array([0, 1]), r"got int64 of shape \(2,\)"),
