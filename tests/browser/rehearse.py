@@ -158,8 +158,10 @@ class Notebook:
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
             time.sleep(0.5)
-            if "[*]:" not in (texts := prompts.all_inner_texts()):
-                return sum(bool(re.fullmatch(r"\[\d+\]:", text)) for text in texts)
+            texts = prompts.all_inner_texts()
+            ran = sum(bool(re.fullmatch(r"\[\d+\]:", text)) for text in texts)
+            if ran and "[*]:" not in texts:
+                return ran
         raise AssertionError(f"{self.name}: still running after {SECONDS} s")
 
     def errors(self):
