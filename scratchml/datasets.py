@@ -238,7 +238,7 @@ def _complete_text8():
 
 
 def mobydick_model() -> CharacterModel:
-    """A character model that has read *Moby-Dick* for half an hour: an LSTM, 320 units.
+    """A character model that has read *Moby-Dick* for 40 minutes: an LSTM, 320 units.
 
     It comes in eval mode, for `generate`. Its training, on the training part of
     `text8(full=False)`, is in tools/make_mobydick_lstm.py. Raises ValueError if the
