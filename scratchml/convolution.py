@@ -346,7 +346,7 @@ def local_probabilities(
     Raises ValueError if `images` has the wrong shape, or if the model does not end with
     scores for each position.
 
-    Derived in notebooks/03_cnn.ipynb, section *Real images*.
+    Derived in notebooks/03_cnn.ipynb, section *How a network cheats*.
     """
     require(
         images.ndim == 4 and images.size > 0,

@@ -1,8 +1,8 @@
 """Train the photograph network of notebook 03 and keep its weights in
 data/photo_cnn.npz.
 
-Notebook 04 explains a photograph through it and need not wait for a training. The same
-seed gives the same bytes on one machine; another BLAS may round last digits otherwise.
+Notebook 03 shows how it cheats, and need not wait for a training. The same seed gives
+the same bytes on one machine; another BLAS may round last digits otherwise.
 
     python tools/make_photo_cnn.py
 """
@@ -31,7 +31,7 @@ from scratchml import (
 
 
 def photo_network(rng):
-    """The network of notebook 03, section *Real images*."""
+    """The network of notebook 03, section *How a network cheats*."""
     return Sequential(
         Conv2d(3, 16, 3, rng=rng),
         ReLU(),
