@@ -194,8 +194,11 @@ class Notebook:
         self.run(index)
 
     def run(self, index):
-        self.cells.nth(index).locator(".jp-InputPrompt").click()
+        prompt = self.cells.nth(index).locator(".jp-InputPrompt")
+        before = prompt.inner_text()
+        prompt.click()
         self.page.keyboard.press("Control+Enter")
+        expect(prompt).not_to_have_text(before, timeout=60_000)
         self.wait()
 
     def output(self, index):
