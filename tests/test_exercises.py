@@ -462,10 +462,12 @@ def test_harness_accepts_a_sound_exercise(tmp_path):
     last = (
         "# Exercise: last\n# Your turn: 1\n### BEGIN SOLUTION\na = 1\n### END SOLUTION",
     )
-    # Eight attempts ran the first check, yet each found the variables as they were.
+    # Eight attempts ran the first check and drew numbers in it, yet all is as it was;
+    # the cells below go on with the exercise left blank, whose check draws nothing.
     still = (
         "if a is ...: raise NotImplementedError('your turn: 1')\n"
-        "assert len(draws) == 2 and draws[0] == np.random.default_rng(0).random()"
+        "fresh = np.random.default_rng(0).bit_generator.state\n"
+        "assert not draws and rng.bit_generator.state == fresh"
     )
     still = f"from scratchml.exercises import exercise\n@exercise('last')\ndef _(_):\n{textwrap.indent(still, '    ')}"
     cells = (PRELUDE,), (DOUBLE,), (CHECK, "check"), last, (still, "check")
