@@ -9,11 +9,11 @@ PYTEST_FLAGS ?=
 ONLY ?=
 export PYTHON
 
-NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+NOTEBOOKS := $(wildcard notebooks/*.ipynb notebooks/deeper/*.ipynb)
 # The matrices of the course are small: a second thread gains little, and costs much when the cores
 # are shared, because it waits by spinning.
 CALM := OPENBLAS_NUM_THREADS=1
-QUIET := TQDM_DISABLE=1 $(CALM)
+QUIET := TQDM_DISABLE=1 SCRATCHML_STILL=1 $(CALM)
 # JupyterLab refuses the administrator, which is what everybody is inside a container.
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 

@@ -21,10 +21,11 @@ collect_ignore = ["tests/browser", "tests/wrong_answers"]
 if importlib.util.find_spec("torch") is None:
     collect_ignore.append("scratchml/torch_modules.py")
 
-# The kernels inherit these. No progress bars; no figures in windows; no start-up files,
+# The kernels inherit these. No progress bars, no sliders; no figures in windows; no start-up files,
 # settings or history of the person who runs the tests; scratchml found even where it is
 # not installed.
 os.environ["TQDM_DISABLE"] = "1"
+os.environ["SCRATCHML_STILL"] = "1"
 os.environ.pop("MPLBACKEND", None)
 _profile = tempfile.TemporaryDirectory(prefix="scratchml-ipython-")
 os.environ["IPYTHONDIR"] = _profile.name
