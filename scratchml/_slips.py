@@ -6,6 +6,7 @@ behaves as theirs does. That names mistakes that nobody has listed before.
 """
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -33,16 +34,23 @@ def slips(source: str, first: int, last: int) -> Iterator[Slip]:
     """
     tree = ast.parse(source)
     places = [place for place in _places(tree) if first <= place.line <= last]
-    names = _variables(places)
+    scope = Scope(_variables(places), _expressions(places))
     for kind in KINDS:
         for place in places:
-            for words, code in kind(place, names):
+            for words, code in kind(place, scope):
                 try:
                     place.put(_parsed(code, place.node))
                 except SyntaxError:
                     continue
                 yield Slip(words, ast.unparse(tree))
                 place.put(place.node)
+
+
+class Scope(NamedTuple):
+    """What the lines have at hand: variables, and expressions they compute."""
+
+    names: list[str]
+    expressions: list[str]
 
 
 class Place:
@@ -94,14 +102,20 @@ def _parsed(code: str, like: ast.AST) -> ast.AST:
 
 
 def _variables(places: list[Place]) -> list[str]:
-    """The variables of these lines, without the functions that they call."""
+    """The variables of these lines, `self.x` too, without what is called."""
     called = {id(p.node.func) for p in places if isinstance(p.node, ast.Call)}
-    names = [
-        place.node.id
-        for place in places
-        if isinstance(place.node, ast.Name) and id(place.node) not in called
-    ]
-    return [name for name in dict.fromkeys(names) if name not in ("np", "math")]
+    found: dict[str, None] = {}
+    for place in places:
+        node = place.node
+        own = isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self"
+        if id(node) not in called and (isinstance(node, ast.Name) or own):
+            found[place.code()] = None
+    return [name for name in found if name not in ("np", "math", "self", "rng")]
+
+
+def _expressions(places: list[Place]) -> list[str]:
+    sums = [place.code() for place in places if isinstance(place.node, ast.BinOp)]
+    return [code for code in dict.fromkeys(sums) if len(code) <= LONGEST]
 
 
 def _quoted(code: str) -> str:
@@ -117,7 +131,7 @@ def _within(part: str, whole: str) -> str:
 # ----------------------------------------------------------------------- kinds of slips
 
 
-def _statement(place: Place, names: list[str]) -> Iterator[Change]:
+def _statement(place: Place, scope: Scope) -> Iterator[Change]:
     """A line left out, one that overwrites, a condition that is always met."""
     node = place.node
     code = place.code()
@@ -127,6 +141,13 @@ def _statement(place: Place, names: list[str]) -> Iterator[Change]:
         yield f"`=` overwrites `{target}`", f"{target} = {value}"
         yield f"`+=` adds to `{target}`", f"{target} += {value}"
         yield f"`-=` takes away from `{target}`", f"{target} -= {value}"
+        if isinstance(node.target, ast.Subscript):
+            whole = ast.unparse(node.target.value)
+            mark = code.split("=")[0].removeprefix(target).strip()
+            yield (
+                f"it goes to all of `{whole}`, not to `{target}`",
+                (f"{whole} {mark}= {value}"),
+            )
     if isinstance(node, ast.Assign | ast.AugAssign | ast.Expr | ast.For):
         head = code.split("\n")[0]
         yield f"the line {_quoted(head)} is missing", "pass"
@@ -137,7 +158,7 @@ def _statement(place: Place, names: list[str]) -> Iterator[Change]:
         yield f"it never happens, whatever `{test}` is", "pass"
 
 
-def _sum(place: Place, names: list[str]) -> Iterator[Change]:
+def _sum(place: Place, scope: Scope) -> Iterator[Change]:
     """A term forgotten, or with the wrong sign."""
     node = place.node
     if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Add | ast.Sub):
@@ -150,6 +171,7 @@ def _sum(place: Place, names: list[str]) -> Iterator[Change]:
     yield f"{_within(b, place.code())} has the wrong sign", turned
     yield f"{_quoted(a)} and {_quoted(b)} are multiplied", f"({a}) * ({b})"
     if not plus:
+        yield f"`{a} -` is missing before {_quoted(b)}", b
         yield f"{_quoted(a)} and {_quoted(b)} are exchanged", f"({b}) - ({a})"
     sign = "+" if plus else "-"
     right = node.right
@@ -171,7 +193,7 @@ def _kind(code: str) -> type:
     return type(node.op)
 
 
-def _product(place: Place, names: list[str]) -> Iterator[Change]:
+def _product(place: Place, scope: Scope) -> Iterator[Change]:
     """A factor forgotten, on the wrong side of the line, or added."""
     node = place.node
     if not isinstance(node, ast.BinOp):
@@ -188,6 +210,7 @@ def _product(place: Place, names: list[str]) -> Iterator[Change]:
         yield f"the division by {_within(b, whole)} is missing", a
         yield f"{_within(b, whole)} multiplies: it must divide", f"({a}) * ({b})"
         yield f"the fraction is upside down: {_quoted(whole)}", f"({b}) / ({a})"
+        yield f"{_quoted(b)} is subtracted: it must divide", f"({a}) - ({b})"
         yield f"{_quoted(a)} is missing above {_quoted(b)}", f"1 / ({b})"
     if isinstance(node.op, ast.MatMult):
         yield f"{_quoted(a)} and {_quoted(b)} are exchanged", f"({b}) @ ({a})"
@@ -195,7 +218,7 @@ def _product(place: Place, names: list[str]) -> Iterator[Change]:
         yield f"{_within(b, whole)} is missing", a
 
 
-def _brackets(place: Place, names: list[str]) -> Iterator[Change]:
+def _brackets(place: Place, scope: Scope) -> Iterator[Change]:
     """A bracket that is missing around a sum in a fraction or a product."""
     node = place.node
     if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Div | ast.Mult):
@@ -212,7 +235,7 @@ def _brackets(place: Place, names: list[str]) -> Iterator[Change]:
             yield f"the bracket around {_quoted(ast.unparse(side))} is missing", code
 
 
-def _power(place: Place, names: list[str]) -> Iterator[Change]:
+def _power(place: Place, scope: Scope) -> Iterator[Change]:
     node = place.node
     if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Pow):
         return
@@ -222,7 +245,7 @@ def _power(place: Place, names: list[str]) -> Iterator[Change]:
     yield f"{_quoted(a)} is cubed: square it", f"({a}) ** 3"
 
 
-def _sign(place: Place, names: list[str]) -> Iterator[Change]:
+def _sign(place: Place, scope: Scope) -> Iterator[Change]:
     """A minus or a `~` forgotten, a comparison the other way round."""
     node = place.node
     if isinstance(node, ast.UnaryOp):
@@ -237,7 +260,7 @@ def _sign(place: Place, names: list[str]) -> Iterator[Change]:
                 yield f"{_quoted(made)} where {_quoted(place.code())} belongs", made
 
 
-def _function(place: Place, names: list[str]) -> Iterator[Change]:
+def _function(place: Place, scope: Scope) -> Iterator[Change]:
     """A function forgotten, taken twice, another one, or with too little inside."""
     node = place.node
     if not isinstance(node, ast.Call) or len(node.args) != 1 or node.keywords:
@@ -277,7 +300,7 @@ def _inside(name: str, inner: ast.expr) -> Iterator[Change]:
         yield f"{_quoted(a)} stands outside `{name}(...)`", f"({a}) + {name}({b})"
 
 
-def _method(place: Place, names: list[str]) -> Iterator[Change]:
+def _method(place: Place, scope: Scope) -> Iterator[Change]:
     """A method forgotten or another one, arguments exchanged, an axis forgotten."""
     node = place.node
     if not isinstance(node, ast.Call):
@@ -296,6 +319,8 @@ def _method(place: Place, names: list[str]) -> Iterator[Change]:
         owner = ast.unparse(node.func.value)
         name = node.func.attr
         yield f"`.{name}` is missing", owner
+        yield f"it is the first alone, not the {name}", f"{owner}[0]"
+        yield f"it is the last alone, not the {name}", f"{owner}[-1]"
         for other in METHODS:
             if other != name:
                 made = f"{owner}.{other}({', '.join(given)})"
@@ -304,7 +329,7 @@ def _method(place: Place, names: list[str]) -> Iterator[Change]:
             yield f"`{', '.join(given)}` is missing in `.{name}(...)`", f"{function}()"
 
 
-def _index(place: Place, names: list[str]) -> Iterator[Change]:
+def _index(place: Place, scope: Scope) -> Iterator[Change]:
     """A transpose or an index that is missing, or that is too much."""
     node = place.node
     if isinstance(node, ast.Attribute) and node.attr == "T":
@@ -318,7 +343,7 @@ def _index(place: Place, names: list[str]) -> Iterator[Change]:
             yield f"`{node.id}` is transposed: it must not be", f"{node.id}.T"
 
 
-def _slice(place: Place, names: list[str]) -> Iterator[Change]:
+def _slice(place: Place, scope: Scope) -> Iterator[Change]:
     """A slice that begins or ends one place off, or not at all."""
     node = place.node
     if not isinstance(node, ast.Slice) or node.step is not None:
@@ -330,13 +355,17 @@ def _slice(place: Place, names: list[str]) -> Iterator[Change]:
         yield f"{_quoted(begin)} is missing in the slice {_quoted(code)}", f":{end}"
         yield f"the slice {_quoted(code)} begins too late", f"{begin} + 1:{end}"
         yield f"the slice {_quoted(code)} begins too early", f"{begin} - 1:{end}"
+        for other in scope.names if begin in scope.names else ():
+            turned = re.sub(rf"\b{re.escape(begin)}\b", other, code)
+            if other != begin:
+                yield f"`{other}` where `{begin}` belongs in the slice", turned
     if end:
         yield f"{_quoted(end)} is missing in the slice {_quoted(code)}", f"{begin}:"
         yield f"the slice {_quoted(code)} ends too late", f"{begin}:{end} + 1"
         yield f"the slice {_quoted(code)} ends too early", f"{begin}:{end} - 1"
 
 
-def _constant(place: Place, names: list[str]) -> Iterator[Change]:
+def _constant(place: Place, scope: Scope) -> Iterator[Change]:
     """One number for another."""
     node = place.node
     if not isinstance(node, ast.Constant) or type(node.value) not in (int, float):
@@ -351,36 +380,46 @@ def _constant(place: Place, names: list[str]) -> Iterator[Change]:
             yield f"`{other}` where `{value}` belongs{where}", other
 
 
-def _name(place: Place, names: list[str]) -> Iterator[Change]:
+def _name(place: Place, scope: Scope) -> Iterator[Change]:
     """One name for another."""
-    node = place.node
-    if not isinstance(node, ast.Name) or not place.is_value() or node.id not in names:
+    code = place.code()
+    if not place.is_value() or code not in scope.names:
         return
     around = place.parent
     where = (
         f" in {_quoted(ast.unparse(around))}" if isinstance(around, ast.expr) else ""
     )
-    for other in names:
-        if other != node.id:
-            yield f"`{other}` where `{node.id}` belongs{where}", other
-    if isinstance(around, ast.BinOp):
-        yield f"`np.abs` around `{node.id}` is too much{where}", f"np.abs({node.id})"
-        yield f"`{node.id}` is squared{where}: it must not be", f"{node.id} ** 2"
+    for other in scope.names:
+        if other != code:
+            yield f"`{other}` where `{code}` belongs{where}", other
 
 
-def _too_much(place: Place, names: list[str]) -> Iterator[Change]:
-    """A term, a factor or a function too many, around a whole right-hand side."""
-    around = place.parent
-    if not isinstance(
-        around, ast.Return | ast.Assign | ast.AugAssign | ast.Tuple | ast.Call
-    ):
+def _changed_first(place: Place, scope: Scope) -> Iterator[Change]:
+    """A factor or a term that is changed before it is used."""
+    if not place.is_value() or isinstance(place.node, ast.Constant | ast.Slice):
         return
-    if not place.is_value() or isinstance(place.node, ast.Constant | ast.Tuple):
+    if not isinstance(place.parent, ast.BinOp | ast.Attribute):
         return
-    if isinstance(around, ast.Call) and around.func is place.node:
+    code = place.code()
+    what = _quoted(code)
+    if isinstance(place.parent, ast.BinOp):
+        yield f"{what} is squared: it must not be", f"({code}) ** 2"
+        yield f"{what} is summed first", f"({code}).sum()"
+        yield f"the mean of {what} is taken", f"({code}).mean()"
+        yield f"{what} is halved", f"({code}) / 2"
+        yield f"{what} is doubled", f"2 * ({code})"
+    for function in FUNCTIONS:
+        yield f"`{function}` around {what} is too much", f"{function}({code})"
+    yield f"{what} is cut off at 0", f"np.maximum({code}, 0)"
+    yield f"{what} runs backwards", f"({code})[::-1]"
+
+
+def _too_much(place: Place, scope: Scope) -> Iterator[Change]:
+    """Around a whole right-hand side: a term, a factor or a function too many."""
+    if not _is_whole(place):
         return
     whole = f"({place.code()})"
-    for name in names:
+    for name in scope.names:
         yield f"`{name}` is added where it does not belong", f"{whole} + {name}"
         yield f"`{name}` is subtracted where it does not belong", f"{whole} - {name}"
         yield f"the factor `{name}` is too much", f"{whole} * {name}"
@@ -388,11 +427,25 @@ def _too_much(place: Place, names: list[str]) -> Iterator[Change]:
         yield f"the division by `len({name})` is too much", f"{whole} / len({name})"
     for function in (*FUNCTIONS, "np.round", "np.floor"):
         yield f"`{function}` is too much", f"{function}({whole})"
-    for start in ("1 -", "1 +", "1 /"):
+    for start in ("1 -", "1 +", "1 /", "2 *", "0.5 *"):
         yield f"`{start}` is too much", f"{start} {whole}"
     for method in METHODS:
         yield f"`.{method}()` is too much", f"{whole}.{method}()"
     yield "`.T` is too much", f"{whole}.T"
+    for other in (*scope.names, *scope.expressions):
+        if other != place.code():
+            yield f"{_quoted(other)} stands where {_quoted(whole[1:-1])} belongs", other
+
+
+def _is_whole(place: Place) -> bool:
+    """Is it all that is returned, assigned, or given to a function?"""
+    around = place.parent
+    inside = ast.Return | ast.Assign | ast.AugAssign | ast.Tuple | ast.Call | ast.Dict
+    if not isinstance(around, inside) or not place.is_value():
+        return False
+    if isinstance(place.node, ast.Constant | ast.Tuple):
+        return False
+    return not (isinstance(around, ast.Call) and around.func is place.node)
 
 
 KINDS = (
@@ -408,5 +461,6 @@ KINDS = (
     _slice,
     _constant,
     _name,
+    _changed_first,
     _too_much,
 )

@@ -185,9 +185,8 @@ def _diagnosed(
     if not head:
         return first
     said = [_symptom(error) for error in errors]
-    for words in _same_slips(
-        name, check, said, only_listed=not hasattr(first, "unnamed")
-    ):
+    vague = hasattr(first, "unnamed") or "a constant factor is off" in str(first)
+    for words in _same_slips(name, check, said, only_listed=not vague):
         named = CheckFailed(f"{head} It looks like this slip: {words}.")
         return named.with_traceback(first.__traceback__)
     return first
