@@ -936,7 +936,10 @@ WRONG = {
             "return self.strength * np.where(self.W >= 0, 1.0, -1.0)",
             r"slip: the slope at 0 is 1 here: it counts as 0",
         ),
-        ("return self.strength * np.sign(self.W) / 2", r"slip: `self.strength` is halved"),
+        (
+            "return self.strength * np.sign(self.W) / 2",
+            r"slip: `self.strength` is halved",
+        ),
         (
             "return self.strength * np.sign(self.W) / self.W.size",
             r"slip: divided by the number of weights: the penalty is a sum",
