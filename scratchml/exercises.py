@@ -167,7 +167,7 @@ def _solution(name: str) -> str:
     for path in sorted(NOTEBOOKS.rglob("*.ipynb")):
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
             source = "".join(cell["source"])
-            found = re.match(r"# Exercise(?: \(\d+ min\))?: (.+)", source)
+            found = re.match(r"# Exercise(?: \([\d.]+ min\))?: (.+)", source)
             if found and found[1].strip() == name and BEGIN in source:
                 return source
     return ""

@@ -1,11 +1,11 @@
 """Every exercise of every notebook: blank it, solve it, and get it wrong in the usual
 ways.
 
-An exercise in notebooks/NN_name.ipynb is a code cell that starts with its name and
+An exercise in notebooks/NN_name.ipynb, or in notebooks/deeper/, is a code cell that starts with its name and
 marks the attendee's lines (one region or several, see tools/exercises.py); the next
 code cell, tagged `check`, tells whether they are right:
 
-    # Exercise: bias gradient
+    # Exercise (3 min): bias gradient
     def linear_backward(dy, x, W):
         # Your turn: dW (n_in, n_out) and db (n_out,)
         ### BEGIN SOLUTION
@@ -64,7 +64,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from course import notebooks
+from course import every_notebook, key
 from exercises import BEGIN, blank, fill, regions
 from scratchml import CheckFailed
 
@@ -139,7 +139,7 @@ def read_exercises(notebook, wrong, right=()):
         if cell.cell_type != "code" or BEGIN not in cell.source:
             continue
         where = f"cell {index + 1} (id {cell.get('id', '-')})"
-        match = re.match(r"# Exercise: (\S.*)", cell.source)
+        match = re.match(r"# Exercise(?: \([\d.]+ min\))?: (\S.*)", cell.source)
         if match is None:
             raise ValueError(
                 f"{where}: an exercise starts with a line '# Exercise: name'"
@@ -359,18 +359,17 @@ def every_attempt():
     test.
     """
     found = []
-    for path in notebooks():
+    for path in every_notebook():
+        name = key(path)
         try:
-            runner = RUNNERS[path.stem] = Runner(path, *known_answers(path.stem))
+            runner = RUNNERS[name] = Runner(path, *known_answers(name))
         except ValueError as error:
-            found.append(
-                pytest.param(path.stem, None, str(error), id=f"{path.stem}-malformed")
-            )
+            found.append(pytest.param(name, None, str(error), id=f"{name}-malformed"))
             continue
         for exercise in runner.exercises.values():
             for what, *_ in exercise.attempts():
-                label = f"{path.stem}-{exercise.name}-{what}"
-                found.append(pytest.param(path.stem, exercise.name, what, id=label))
+                label = f"{name}-{exercise.name}-{what}"
+                found.append(pytest.param(name, exercise.name, what, id=label))
     return found
 
 
@@ -384,7 +383,7 @@ def test_exercise(stem, exercise, attempt):
         )
 
 
-@pytest.mark.parametrize("stem", [path.stem for path in notebooks()])
+@pytest.mark.parametrize("stem", map(key, every_notebook()))
 def test_every_exercise_has_wrong_answers(stem):
     exercises = RUNNERS[stem].exercises.values() if stem in RUNNERS else ()
     missing = [
@@ -396,8 +395,14 @@ def test_every_exercise_has_wrong_answers(stem):
 
 
 def test_wrong_answers_belong_to_a_notebook():
-    stems = {path.stem for path in notebooks()}
-    assert {path.stem for path in WRONG_ANSWERS.glob("*.py")} <= stems
+    known = WRONG_ANSWERS.rglob("*.py")
+    names = {p.relative_to(WRONG_ANSWERS).with_suffix("").as_posix() for p in known}
+    assert names <= set(map(key, every_notebook()))
+
+
+def test_no_two_exercises_have_the_same_name():
+    names = [name for runner in RUNNERS.values() for name in runner.exercises]
+    assert len(set(names)) == len(names)
 
 
 # ------------------------------------------------------------------- the harness itself

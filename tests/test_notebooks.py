@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from course import COURSE, ROOT, notebooks, read
+from course import COURSE, ROOT, every_notebook, key, notebooks, read
 
 TAGS = {"nbval-ignore-output", "check", "slow"}
 LINES = 25  # of code in a cell, however the formatter breaks them; comments are free
@@ -67,7 +67,7 @@ def faults(notebook, part, folder):
     total = sum(int(match[1]) for match in minutes if match)
     if part is None:
         found.append("tools/course.py does not list it")
-    elif total != part.minutes and not untimed:
+    elif part.minutes and total > part.minutes and not untimed:
         found.append(f"the sections take {total} minutes, the notebook {part.minutes}")
     if not headings(notebook) or headings(notebook)[0][0] != 1:
         found.append("the first heading is not of level 1")
@@ -127,6 +127,7 @@ def cell_faults(cell):
     if (
         any(kind.startswith("image/") for kind in kinds)
         and "plt.show()" not in cell.source
+        and "interactive." not in cell.source
     ):
         yield "draws a figure without plt.show()"
     if any("widget" in kind for kind in kinds):
@@ -149,11 +150,13 @@ def cell_faults(cell):
             yield f"prints a path of this machine: {match[0]}"
 
 
-@pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", every_notebook(), ids=key)
 def test_notebook_keeps_the_rules(path):
     notebook = read(path)
     nbformat.validate(notebook)
     part = next((part for part in COURSE if part.name == path.stem), None)
+    if part and path not in notebooks():
+        part = part._replace(minutes=None)  # at home nobody looks at the clock
     found = faults(notebook, part, path.parent)
     if path.stat().st_size > MEGABYTES * 2**20:
         found.append(

@@ -71,13 +71,31 @@ MEASURED = ROOT / "tools" / "measured.json"  # written by `make measure`
 
 def runs_in(name: str) -> str:
     """What the README says of a notebook's time and memory, as last measured."""
-    found = json.loads(MEASURED.read_text()).get(name)
+    found = json.loads(MEASURED.read_text(encoding="utf-8")).get(name)
     return f"{found['seconds']} s, {found['megabytes']} MB" if found else "not measured"
 
 
 def notebooks(root: Path = ROOT) -> list[Path]:
-    """The notebooks of the course, in order: notebooks/NN_name.ipynb."""
+    """The class notebooks, in order: notebooks/NN_name.ipynb."""
     return sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+
+def deeper_notebooks(root: Path = ROOT) -> list[Path]:
+    """What the class leaves for home, in order: notebooks/deeper/NN_name.ipynb."""
+    return sorted((root / "notebooks" / "deeper").glob("[0-9][0-9]_*.ipynb"))
+
+
+def every_notebook(root: Path = ROOT) -> list[Path]:
+    return notebooks(root) + deeper_notebooks(root)
+
+
+def key(path: Path, root: Path = ROOT) -> str:
+    """How the other files call a notebook: "01_nn" or "deeper/01_nn"."""
+    folder = root / "notebooks"
+    inside = (
+        path.relative_to(folder) if path.is_relative_to(folder) else Path(path.name)
+    )
+    return inside.with_suffix("").as_posix()
 
 
 def published(root: Path = ROOT) -> tuple[str, str]:

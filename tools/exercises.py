@@ -1,6 +1,6 @@
 """Write the exercise copies of the notebooks: solutions blanked, outputs stripped.
 
-    python tools/exercises.py            write notebooks/exercises/*.ipynb
+    python tools/exercises.py            write notebooks/exercises/
     python tools/exercises.py --check    change nothing; exit 1 and name the copies that are stale
 
 In a notebook, an exercise looks like this; several in one cell and any indentation will
@@ -32,7 +32,7 @@ from typing import NamedTuple
 
 import nbformat
 
-from course import ROOT, notebooks, read, shown, text_of, write
+from course import ROOT, every_notebook, key, read, shown, text_of, write
 from scratchml.exercises import BEGIN, END
 
 TURN = "# Your turn:"
@@ -143,9 +143,11 @@ def assigned(solution: list[str], where: str) -> list[str]:
 
 
 def exercise_copy(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
-    """The attendee's version of a notebook: lines blanked, no outputs, a note on
-    top.
+    """The attendee's version of the notebook `name`, "01_nn" or "deeper/01_nn".
+
+    Lines are blanked, outputs stripped, a note stands on top.
     """
+    up = "../" * (name.count("/") + 1)
     copy = nbformat.from_dict(json.loads(json.dumps(notebook)))
     for number, cell in enumerate(copy.cells, start=1):
         if cell.cell_type == "markdown":  # the copy lies one folder deeper
@@ -163,7 +165,7 @@ def exercise_copy(notebook: nbformat.NotebookNode, name: str) -> nbformat.Notebo
         "> you what is right, and what is not. What you leave blank stops nothing: the cells\n"
         "> below go on with our solution. Restarted? Select your cell, and *Run > Run All Above\n"
         "> Selected Cell*. Stuck? The solutions stand in\n"
-        f"> [{name}.ipynb](../{name}.ipynb), where everything has been run."
+        f"> [{name}.ipynb]({up}{name}.ipynb), where everything has been run."
     )
     note["id"] = "exercise-note"
     copy.cells.insert(0, note)
@@ -197,6 +199,11 @@ def set_aside(path: Path) -> Path:
     return path.rename(mine)
 
 
+def copy_of(path: Path, root: Path = ROOT) -> Path:
+    """The file of a notebook's exercise copy."""
+    return root / "notebooks" / "exercises" / f"{key(path, root)}.ipynb"
+
+
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(
         description="Write the exercise copies of the notebooks."
@@ -208,10 +215,8 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
 
     try:
         wanted = {
-            path.parent / "exercises" / path.name: text_of(
-                exercise_copy(read(path), path.stem)
-            )
-            for path in notebooks(root)
+            copy_of(path, root): text_of(exercise_copy(read(path), key(path, root)))
+            for path in every_notebook(root)
         }
     except ValueError as error:
         print(error, file=sys.stderr)
@@ -223,7 +228,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     ]
     if check:
         orphans = set(
-            (root / "notebooks" / "exercises").glob("[0-9][0-9]_*.ipynb")
+            (root / "notebooks" / "exercises").rglob("[0-9][0-9]_*.ipynb")
         ) - set(wanted)
         orphans = {path for path in orphans if ".mine" not in path.name}
         for path in stale:

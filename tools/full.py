@@ -17,7 +17,7 @@ from pathlib import Path
 import nbformat
 from nbclient.exceptions import CellExecutionError
 
-from course import ROOT, execute, notebooks, read, shown, text_of, write
+from course import ROOT, every_notebook, execute, key, read, shown, text_of, write
 
 MARK = "results of this notebook: "
 ASK = f"""
@@ -36,7 +36,7 @@ def run(path: Path, folder: Path) -> dict[str, object]:
     def progress(cell, cell_index):
         done = sum(c.cell_type == "code" for c in notebook.cells[:cell_index])
         if cell.cell_type == "code" and sys.stderr.isatty():
-            print(f"\r{path.stem}: cell {done} of {codes} ", end="", file=sys.stderr)
+            print(f"\r{key(path)}: cell {done} of {codes} ", end="", file=sys.stderr)
 
     try:
         execute(notebook, path.parent, progress)
@@ -44,7 +44,7 @@ def run(path: Path, folder: Path) -> dict[str, object]:
         return json.loads(answer.partition(MARK)[2])
     finally:  # a notebook that fails is saved too, as far as it came
         notebook.cells.pop()
-        write(folder / path.name, text_of(notebook))
+        write(folder / f"{key(path)}.ipynb", text_of(notebook))
 
 
 def table(rows: list[tuple[str, str, object]]) -> str:
@@ -64,16 +64,16 @@ def main(arguments: list[str]) -> int:
     os.environ["SCRATCHML_FULL"] = "1"
     rows: list[tuple[str, str, object]] = []
     failed = 0
-    for path in [Path(name).resolve() for name in arguments] or notebooks():
+    for path in [Path(name).resolve() for name in arguments] or every_notebook():
         start = time.perf_counter()
         try:
             results = run(path, ROOT / "build" / "full")
         except CellExecutionError as error:
             print(f"\n{shown(path)} failed:\n{error}", file=sys.stderr)
             results, failed = {"failed": "see above"}, failed + 1
-        rows += [(path.stem, what, value) for what, value in results.items()]
-        rows.append((path.stem, "seconds", round(time.perf_counter() - start)))
-        print(f"\r{path.stem}: done, saved in build/full", file=sys.stderr)
+        rows += [(key(path), what, value) for what, value in results.items()]
+        rows.append((key(path), "seconds", round(time.perf_counter() - start)))
+        print(f"\r{key(path)}: done, saved in build/full", file=sys.stderr)
     print(table(rows))
     return min(failed, 1)
 

@@ -17,6 +17,7 @@ import nbformat
 from course import (
     COURSE,
     ROOT,
+    every_notebook,
     notebooks,
     published,
     read,
@@ -50,8 +51,8 @@ def course_table(root: Path, slug: str, branch: str) -> str:
     """The README's table: one row for each notebook there is."""
     present = {path.stem for path in notebooks(root)}
     rows = [
-        "| notebook | minutes | after it, you can | runs in | read | your turn |",
-        "|---|---|---|---|---|---|",
+        "| notebook | minutes | after it, you can | runs in | read | your turn | at home |",
+        "|---|---|---|---|---|---|---|",
     ]
     for part in COURSE:
         if part.name not in present:
@@ -68,7 +69,8 @@ def course_table(root: Path, slug: str, branch: str) -> str:
         rows.append(
             f"| [{part.name}]({path}) | {part.minutes} | {part.able} "
             f"| {runs_in(part.name)} "
-            f"| {online[0]} · {online[1]} | [here]({exercise}) · {online[2]} · {online[3]} |"
+            f"| {online[0]} · {online[1]} | [here]({exercise}) · {online[2]} · {online[3]} "
+            f"| {at_home(part.name, root)} |"
         )
     to_come = [
         f"{p.name} ({p.minutes} minutes)" for p in COURSE if p.name not in present
@@ -76,6 +78,11 @@ def course_table(root: Path, slug: str, branch: str) -> str:
     if to_come:
         rows += ["", "To come: " + ", ".join(to_come) + "."]
     return "\n".join(rows)
+
+
+def at_home(name: str, root: Path) -> str:
+    path = f"notebooks/deeper/{name}.ipynb"
+    return f"[deeper]({path})" if (root / path).exists() else ""
 
 
 def with_block(text: str, name: str, content: str, where: str) -> str:
@@ -127,7 +134,7 @@ def wanted_texts(root: Path = ROOT) -> dict[Path, str]:
         citation.read_text(encoding="utf-8"),
         flags=re.MULTILINE,
     )
-    for path in notebooks(root):
+    for path in every_notebook(root):
         wanted[path] = text_of(with_setup(read(path), slug, branch))
     return wanted
 

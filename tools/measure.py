@@ -2,7 +2,8 @@
 
     python tools/measure.py [notebooks/01_nn.ipynb ...]     all of them by default
 
-The numbers go to tools/measured.json, and from there to the README by `make links`.
+The numbers go to tools/measured.json, and from there to the README by `make links`, and
+to `tools/pace.py`, which wants the seconds of each cell that one has to wait for.
 """
 
 import json
@@ -11,17 +12,32 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
-from course import MEASURED, execute, notebooks, read, shown, write
+from course import MEASURED, every_notebook, execute, key, read, shown, write
+
+NOTICED = 1  # seconds; a shorter cell is not listed
 
 
-def one(path: Path) -> dict[str, float]:
+def one(path: Path) -> dict[str, Any]:
     """Seconds, and megabytes at the peak of the kernel and its children."""
-    start = time.perf_counter()
-    execute(read(path), path.parent)
+    starts = []  # (cell, when it began)
+    begin = time.perf_counter()
+    execute(
+        read(path),
+        path.parent,
+        lambda cell, cell_index: starts.append((cell.id, time.perf_counter())),
+    )
+    end = time.perf_counter()
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     unit = 1e6 if sys.platform == "darwin" else 1e3
-    return {"seconds": time.perf_counter() - start, "megabytes": peak / unit}
+    ends = [when for _, when in starts[1:]] + [end]
+    cells = {id: b - a for (id, a), b in zip(starts, ends, strict=True)}
+    return {
+        "seconds": round(end - begin),
+        "megabytes": round(peak / unit),
+        "cells": {id: round(s, 1) for id, s in cells.items() if s > NOTICED},
+    }
 
 
 def main(arguments: list[str]) -> int:
@@ -29,15 +45,15 @@ def main(arguments: list[str]) -> int:
         print(json.dumps(one(Path(arguments[1]))))
         return 0
     measured = json.loads(MEASURED.read_text())
-    for path in [Path(name).resolve() for name in arguments] or notebooks():
+    for path in [Path(name).resolve() for name in arguments] or every_notebook():
         # A process for each: the peak of one must not hide that of the next.
         command = [sys.executable, __file__, "--one", str(path)]
         out = subprocess.run(command, check=True, stdout=subprocess.PIPE)
-        found = {what: round(value) for what, value in json.loads(out.stdout).items()}
+        found = json.loads(out.stdout)
         print(
             f"{shown(path)}: {found['seconds']} s, {found['megabytes']} MB", flush=True
         )
-        measured[path.stem] = found
+        measured[key(path)] = found
         write(MEASURED, json.dumps(measured, indent=1) + "\n")
     return 0
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from nbclient.exceptions import CellExecutionError
 
-from course import execute, notebooks, read, shown, text_of, write
+from course import every_notebook, execute, read, shown, text_of, write
 
 
 def main(arguments: list[str]) -> int:
     failed = 0
-    for path in [Path(name).resolve() for name in arguments] or notebooks():
+    for path in [Path(name).resolve() for name in arguments] or every_notebook():
         notebook, start = read(path), time.perf_counter()
         try:
             execute(notebook, path.parent)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from course import ROOT, notebooks, shown
+from course import ROOT, every_notebook, shown
 from exercises import set_aside
 
 
@@ -31,7 +31,8 @@ def sources(text: str) -> list[str]:
 
 def changed(root: Path) -> list[Path]:
     """The notebooks of the course whose files differ from the last commit."""
-    ours = [*notebooks(root), *(root / "notebooks" / "exercises").glob("*.ipynb")]
+    copies = (root / "notebooks" / "exercises").rglob("*.ipynb")
+    ours = [*every_notebook(root), *copies]
     names = git(root, "diff", "--name-only", "HEAD").split("\n")
     return [path for path in ours if path.relative_to(root).as_posix() in names]
 

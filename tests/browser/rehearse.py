@@ -2,7 +2,7 @@
 clone.
 
     make test-browser                     all notebooks
-    make test-browser ONLY="00_intro"     some of them
+    make test-browser ONLY="00_intro deeper/01_nn"     some of them
 
 Clones the repository, starts `make lab` in the clone, and drives it with headless
 Chromium:
@@ -38,7 +38,7 @@ sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
 
 from test_exercises import answered, known_answers, read_exercises  # noqa: E402
 
-from course import notebooks, read  # noqa: E402
+from course import every_notebook, key, read  # noqa: E402
 
 SHOTS = ROOT / "build" / "browser"
 TOKEN = "rehearsal"
@@ -136,11 +136,16 @@ def wait_for(url, process, log, seconds=420):
     sys.exit(f"make lab serves nothing:\n{log.read()}")
 
 
+def name_of(path):
+    """The notebook's name, as part of a file name: deeper-01_nn."""
+    return key(ROOT / path).replace("/", "-")
+
+
 class Notebook:
     """One notebook open in JupyterLab."""
 
     def __init__(self, page, address, path):
-        self.page, self.name = page, Path(path).stem
+        self.page, self.name = page, name_of(path)
         page.goto(f"{address}/lab/tree/{path}?token={TOKEN}&reset")
         self.panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
         expect(
@@ -250,7 +255,7 @@ def run_all(page, address, path):
     start = time.monotonic()
     notebook.run_all()
     ran, seconds = notebook.wait(), time.monotonic() - start
-    notebook.scan(Path(path).stem)
+    notebook.scan(name_of(path))
     assert not notebook.errors(), f"{path}:\n" + "\n".join(notebook.errors())
     assert ran == len(codes), f"{path}: {ran} of {len(codes)} cells have run"
     figures = notebook.panel.locator(".jp-OutputArea-output img").count()
@@ -274,7 +279,7 @@ def run_all(page, address, path):
 def blanks(page, address, path):
     """Run the exercise copy with everything blank, then answer each exercise."""
     solved = ROOT / path
-    known, _ = known_answers(solved.stem)
+    known, _ = known_answers(key(solved))
     tasks = read_exercises(read(solved), known)
     copy = path.replace("notebooks/", "notebooks/exercises/")
     ids = [cell.id for cell in read(ROOT / copy).cells]
@@ -367,8 +372,8 @@ def main(only):
     SHOTS.mkdir(parents=True, exist_ok=True)
     paths = [
         path.relative_to(ROOT).as_posix()
-        for path in notebooks()
-        if not only or path.stem in only
+        for path in every_notebook()
+        if not only or key(path) in only
     ]
     with tempfile.TemporaryDirectory() as folder, clone(Path(folder) / "clone") as copy:
         (copy / "build").mkdir(exist_ok=True)
@@ -386,7 +391,7 @@ def main(only):
                     except (AssertionError, Error) as error:
                         failed += 1
                         print(f"FAILED {step.__name__} {path}: {error}", flush=True)
-                        page.screenshot(path=SHOTS / f"failed-{Path(path).stem}.png")
+                        page.screenshot(path=SHOTS / f"failed-{name_of(path)}.png")
                     page.close()
             browser.close()
     print(f"screenshots: {SHOTS.relative_to(ROOT)}/")
