@@ -103,6 +103,9 @@ from .lime import (
 )
 from .faithfulness import (
     deletion_insertion,
+    masks_of,
+    as_large,
+    alone_and_without,
     stability,
     randomised_weights,
     shuffled_weights,

@@ -1,8 +1,9 @@
-"""Can you believe an explanation? Four ways to find out, without a look at the model.
+"""Can you believe an explanation? Five ways to find out, without a look at the model.
 
-Take away what it calls important (`deletion_insertion`), draw again (`stability`),
-plant the truth and look for it (`recovery`), and break the model
-(`randomised_weights`): an explanation that stays the same did not explain it.
+Take away what it calls important, part by part (`deletion_insertion`) or at once
+(`alone_and_without`), draw again (`stability`), plant the truth and look for it
+(`recovery`), and break the model (`randomised_weights`): an explanation that stays the
+same did not explain it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -93,6 +94,88 @@ def deletion_insertion(
         insertion_area=float(areas[1]),
         random_area=float(areas[2:].mean()),
     )
+
+
+def masks_of(d: int, choices: Iterable[Iterable[int]]) -> np.ndarray:
+    """Turn lists of features into masks, `(n, d)`: a row for each choice, those on.
+
+    Raises ValueError for a feature that is not in 0..d-1.
+
+    Derived in notebooks/03_cnn.ipynb, section *Explain*.
+
+    >>> masks_of(4, [[0, 2], [3]]).astype(int)
+    array([[1, 0, 1, 0],
+           [0, 0, 0, 1]])
+    """
+    rows = [np.asarray([*choice], int) for choice in choices]
+    masks = np.zeros((len(rows), d), bool)
+    for mask, chosen in zip(masks, rows, strict=True):
+        require(
+            chosen.size == 0 or (chosen.min() >= 0 and chosen.max() < d),
+            f"masks_of expects features in 0..{d - 1}, got {chosen.tolist()}",
+        )
+        mask[chosen] = True
+    return masks
+
+
+def as_large(order: Any, area: Any, wanted: float) -> np.ndarray:
+    """Take parts in this order until they cover the area wanted, and not one more.
+
+    So that a rival of an explanation has no less to show: ten parts chosen by their
+    weight may be far larger than ten others. `order` are part numbers, `area` `(d,)` is
+    the size of each part, in the unit of `wanted`. All parts, where even all are too
+    small.
+
+    Derived in notebooks/03_cnn.ipynb, section *Explain*.
+
+    >>> as_large([2, 0, 1], area=[0.5, 0.2, 0.3], wanted=0.4)
+    array([2, 0])
+    """
+    order = np.asarray(order, int)
+    covered = np.cumsum(np.asarray(area, float)[order])
+    enough = np.searchsorted(covered, wanted * (1 - 1e-9)) + 1  # sums are inexact
+    return order[:enough]
+
+
+def alone_and_without(
+    explanation: Explanation,
+    predict: Callable[[Any], Any],
+    choices: Iterable[Iterable[int]],
+    *,
+    label: Any = None,
+    batch_size: int = 256,
+) -> tuple[np.ndarray, np.ndarray]:
+    """What does the model say to these features alone, and what without them?
+
+    `choices` are n lists of features. Returns the probability of the label for each,
+    `(n,)` with nothing else switched on and `(n,)` with everything else. Good evidence
+    keeps the answer alone, and leaves little of it without. Compare with features
+    chosen at random that are `as_large`.
+
+    Raises ValueError for an unknown label or feature.
+
+    Derived in notebooks/03_cnn.ipynb, section *Explain*.
+
+    >>> from scratchml import explain_text
+    >>> def predict(texts):
+    ...     p = np.array([0.9 if "good" in text else 0.2 for text in texts])
+    ...     return np.column_stack([1 - p, p])
+    >>> told = explain_text(predict, "a good film", labels=1, progress=False)
+    >>> alone_and_without(told, predict, [[1], [0, 2]])  # "good", then "a" and "film"
+    (array([0.9, 0.2]), array([0.2, 0.9]))
+    """
+    c = explanation.label(label)
+    original = explanation.masks[0]
+    on = masks_of(len(original), choices)
+    answers = predict_perturbed(
+        predict,
+        explanation.perturb,
+        np.concatenate([on, ~on]) * original,
+        mode=explanation.mode,
+        batch_size=batch_size,
+    )
+    p = np.concatenate([Y[:, c] for Y in answers])
+    return p[: len(on)], p[len(on) :]
 
 
 class Similarity(NamedTuple):

@@ -7,7 +7,10 @@ import pytest
 
 from scratchml.faithfulness import (
     _ranks,
+    alone_and_without,
+    as_large,
     deletion_insertion,
+    masks_of,
     randomised_weights,
     recovery,
     shuffled_weights,
@@ -276,3 +279,66 @@ def test_shuffled_weights_are_restored_whatever_happens():
     next(broken)
     broken.close()
     assert np.array_equal(W, np.arange(12.0).reshape(3, 4))
+
+
+# ------------------------------------------------------------------ alone and without
+
+
+def test_masks_of_choices():
+    assert masks_of(3, [[0, 2], [], [1, 1]]).tolist() == [
+        [True, False, True],
+        [False, False, False],
+        [False, True, False],
+    ]
+    assert masks_of(3, []).shape == (0, 3)
+    assert masks_of(3, iter([np.array([2])])).tolist() == [[False, False, True]]
+
+
+@pytest.mark.parametrize("choice", [[3], [-1], [0, 7]])
+def test_masks_of_unknown_features(choice):
+    with pytest.raises(ValueError, match=r"features in 0\.\.2"):
+        masks_of(3, [choice])
+
+
+def test_as_large_stops_as_soon_as_the_area_is_reached():
+    area = [0.1, 0.2, 0.3, 0.4]
+    assert as_large([3, 2, 1, 0], area, 0.4).tolist() == [3]
+    assert as_large([3, 2, 1, 0], area, 0.41).tolist() == [3, 2]
+    assert as_large([0, 1, 2, 3], area, 0.6).tolist() == [0, 1, 2]
+    assert as_large([0, 1, 2, 3], area, 5).tolist() == [0, 1, 2, 3]
+    # The sum of the very same parts is never beyond itself.
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        area = rng.random(20)
+        chosen = rng.permutation(20)[:7]
+        wanted = area[rng.permutation(chosen)].sum()
+        assert as_large(chosen, area, wanted).tolist() == chosen.tolist()
+
+
+def test_alone_and_without_of_a_known_model():
+    predict = model(WEIGHTS)
+    told = explain(predict)
+    for_it = [3, 24]
+    alone, without = alone_and_without(told, predict, [for_it, [17], []])
+    hidden = np.zeros_like(IMAGE)
+    seen = np.where(np.isin(SEGMENTS, for_it), IMAGE, 0)
+    rest = np.where(np.isin(SEGMENTS, for_it), 0, IMAGE)
+    p = predict(np.stack([seen, hidden, rest, IMAGE]))[:, 1]
+    np.testing.assert_allclose([alone[0], alone[2]], p[:2], rtol=1e-12)
+    np.testing.assert_allclose([without[0], without[2]], p[2:], rtol=1e-12)
+    assert alone[1] < p[1] < alone[0] and without[0] < p[3] < without[1]
+    other, _ = alone_and_without(told, predict, [for_it], label=0)
+    np.testing.assert_allclose(other, 1 - alone[:1], rtol=1e-12)
+
+
+def test_alone_and_without_in_batches_and_with_unknown_labels():
+    predict = model(WEIGHTS)
+    told = explain(predict)
+    choices = [[j] for j in range(25)]
+    whole = alone_and_without(told, predict, choices)
+    parts = alone_and_without(told, predict, choices, batch_size=7)
+    np.testing.assert_allclose(whole, parts, rtol=1e-12)
+    with pytest.raises(ValueError, match="label"):
+        alone_and_without(told, predict, choices, label=2)
+    with pytest.raises(ValueError, match=r"features in 0\.\.24"):
+        alone_and_without(told, predict, [[25]])
