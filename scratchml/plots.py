@@ -21,6 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
+from matplotlib.figure import Figure
 
 from ._support import AGAINST, FOR, require
 from .layers import softmax
@@ -67,6 +68,47 @@ def style() -> None:
             "legend.fontsize": 9,
         }
     )
+    _sharpen_notebooks()
+
+
+def _sharpen_notebooks() -> None:
+    """In a notebook: twice the pixels, and words for those who cannot see a figure."""
+    try:
+        import matplotlib_inline.backend_inline  # noqa: F401  (sets its own format)
+        from IPython import get_ipython
+    except ImportError:
+        return
+    shell = get_ipython()
+    if hasattr(shell, "kernel"):
+        shell.display_formatter.formatters["image/png"].for_type(Figure, _sharp_png)
+
+
+def _sharp_png(figure: Figure) -> tuple[bytes, dict[str, Any]]:
+    """The figure's pixels, with the size to show it at and what it says.
+
+    256 colours are enough for the eye, and a third of the bytes.
+    """
+    from PIL import Image
+
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=2 * figure.dpi, bbox_inches="tight")
+    picture = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    file = io.BytesIO()
+    picture.save(file, "png", optimize=True)
+    size = {"width": picture.width // 2, "height": picture.height // 2}
+    return file.getvalue(), size | {"alt": alt_text(figure)}
+
+
+def alt_text(figure: Figure) -> str:
+    """What a figure says in words: its titles, and what its axes measure."""
+    said = [figure.get_suptitle()]
+    for axes in figure.axes:
+        measured = " against ".join(
+            filter(None, [axes.get_ylabel(), axes.get_xlabel()])
+        )
+        title = axes.get_title(loc="left") or axes.get_title()
+        said.append(": ".join(filter(None, [title, measured])))
+    return ". ".join(dict.fromkeys(" ".join(words.split()) for words in said if words))
 
 
 def signed_norm(values: np.ndarray) -> Normalize:
@@ -598,6 +640,26 @@ def perturbed_copies(
     return _grid(copies, captions, columns, title, ax, inches=1.8, **how)
 
 
+def numbered_parts(
+    image: np.ndarray, segments: np.ndarray, *, title: str = "", ax: Axes | None = None
+) -> Axes:
+    """An image with the outline of every part, and its number in the middle.
+
+    Shapes: image `(H, W)` or `(H, W, 3)`, segments `(H, W)` in 0..d-1.
+    """
+    ax = _axes(ax)
+    ax.imshow(_rgb(image) if image.ndim == 3 else image, cmap="gray")
+    _draw_outlines(ax, segments)
+    for part in np.unique(segments):
+        inside = np.argwhere(segments == part)
+        # A pixel of the part: the mean of a crescent lies outside.
+        y, x = inside[np.square(inside - inside.mean(axis=0)).sum(axis=1).argmin()]
+        look = {"color": "white", "size": 9, "weight": "bold"}
+        paper = {"facecolor": "black", "alpha": 0.45, "pad": 1.5, "lw": 0}
+        ax.text(x, y, str(part), ha="center", va="center", bbox=paper, **look)
+    return _label(ax, title)
+
+
 def evidence_bars(
     evidence: Sequence["Evidence"], *, title: str = "", ax: Axes | None = None
 ) -> Axes:
@@ -764,3 +826,171 @@ def _side_by_side(images, columns, head, gap):
     canvas[:n, head:, :w] = images
     canvas = canvas.reshape(rows, columns, h + head, w + gap, *colours)
     return canvas.swapaxes(1, 2).reshape(rows * (h + head), -1, *colours)
+
+
+# ------------------------------------------------------ sequences: pictures of 02_rnn
+
+BACK = "#7B3294"  # what travels backwards: neither for nor against
+
+
+def unrolled(
+    *, backward: bool = False, title: str = "", ax: Axes | None = None
+) -> Axes:
+    """A recurrent layer, drawn once for each of four steps; `backward`: the way back.
+
+    Forwards in grey, backwards in purple.
+    """
+    ax = _axes(ax, (8.6, 3.2))
+    side = 0.08 if backward else 0.0
+    for t in (1, 2, 3, 4):
+        x = 2 * t
+        _node(ax, x, 0, f"$x_{t}$", QUIET)
+        _node(ax, x, 1, f"$h_{t}$", COLOURS[0])
+        _node(ax, x, 2, f"$y_{t}$", COLOURS[2])
+        _arrow(ax, (x + side, 0.27), (x + side, 0.73), "$W_{xh}$", (17, 0))
+        _arrow(ax, (x + side, 1.27), (x + side, 1.73))
+        _arrow(ax, (x - 1.65, 1 + side), (x - 0.35, 1 + side), "$W_{hh}$", (0, 9))
+        if backward:
+            _back(ax, (x - side, 1.73), (x - side, 1.27), f"$dy_{t}$", (-14, 0))
+            _back(ax, (x - side, 0.73), (x - side, 0.27), f"$dx_{t}$", (-14, 0))
+            sent = f"$da_{t} W_{{hh}}^{{\\top}}$"
+            _back(ax, (x - 0.35, 1 - side), (x - 1.65, 1 - side), sent, (0, -11))
+    ax.text(0.1, 1, "$h_0$", ha="center", va="center", fontsize=13)
+    ax.set(xlim=(-0.2, 8.6), ylim=(-0.4, 2.4))
+    ax.axis("off")
+    return _label(ax, title)
+
+
+def two_steps(
+    values: Mapping[str, float],
+    gradients: Mapping[str, float],
+    *,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """A recurrent layer of one unit and two steps: values above, gradients below.
+
+    Both map the names `x1 x2 a1 a2 h0 h1 h2` to numbers; gradients also `y1 y2`, what
+    comes from above. What a mapping does not name stays empty.
+    """
+    ax = _axes(ax, (8.6, 3.2))
+    places = {"h0": (0.0, 1.0)}
+    for t in (1, 2):
+        places[f"x{t}"] = (3 * t - 1.5, -0.35)
+        places[f"a{t}"] = (3 * t - 1.5, 1.0)
+        places[f"h{t}"] = (3.0 * t, 1.0)
+    for name, (x, y) in places.items():
+        colour = COLOURS[0] if name[0] == "h" else QUIET
+        _node(ax, x, y, f"${name[0]}_{name[1]}$", colour)
+        _number(ax, (x, y), values.get(name), "", 22, RIGHT)
+        _number(ax, (x, y), gradients.get(name), f"d{name[0]} ", -22, BACK)
+    for t in (1, 2):
+        x = 3 * t - 1.5
+        _arrow(ax, (x - 1.1, 1), (x - 0.35, 1), "$w_h$", (0, 8))
+        _arrow(ax, (x, 0.12), (x, 0.55), "$w_x$", (13, 0))
+        _arrow(ax, (x + 0.35, 1), (x + 1.15, 1), "tanh", (0, 8))
+        _back(
+            ax,
+            (x + 1.5, 1.85),
+            (x + 1.5, 1.55),
+            f"dy {gradients[f'y{t}']:.2f}",
+            (0, 16),
+        )
+    ax.set(xlim=(-0.6, 6.7), ylim=(-0.8, 2.1))
+    ax.axis("off")
+    return _label(ax, title)
+
+
+def lstm_cell(
+    *, backward: bool = False, title: str = "", ax: Axes | None = None
+) -> Axes:
+    """One step of an LSTM, gate by gate; `backward`: the cell's way back as well."""
+    ax = _axes(ax, (8.6, 4.2))
+    gates = {"f": 1.5, "i": 2.7, "g": 3.9, "o": 5.6}
+    kinds = {"f": "forget", "i": "input", "g": "new content", "o": "output"}
+    _arrow(ax, (0.2, 3), (1.28, 3))
+    _arrow(ax, (1.72, 3), (3.08, 3))
+    _arrow(ax, (3.52, 3), (7.2, 3))
+    _arrow(ax, (5.0, 3), (5.0, 2.55))
+    _arrow(ax, (5.0, 2.2), (5.38, 1.85))
+    _arrow(ax, (5.82, 1.8), (7.2, 1.8))
+    ax.plot([0.2, 5.6], [0, 0], color=QUIET, lw=1.2)
+    for name, x in gates.items():
+        _arrow(ax, (x, 0), (x, 0.48))
+        shape = "tanh" if name == "g" else "sigmoid"
+        ax.text(x, 0.75, f"${name}$", **_box(COLOURS[0] if name != "g" else QUIET))
+        ax.text(x + 0.27, 0.75, f"{kinds[name]}\n{shape}", va="center", fontsize=8)
+    _arrow(ax, (1.5, 1.05), (1.5, 2.78))
+    _arrow(ax, (2.7, 1.05), (3.18, 1.62))
+    _arrow(ax, (3.9, 1.05), (3.42, 1.62))
+    _arrow(ax, (3.3, 2.02), (3.3, 2.78))
+    _arrow(ax, (5.6, 1.05), (5.6, 1.58))
+    for x, y, sign in ((1.5, 3, "×"), (3.3, 3, "+"), (3.3, 1.8, "×"), (5.6, 1.8, "×")):
+        ax.text(x, y, sign, **_box(COLOURS[2], "circle"))
+    ax.text(5.0, 2.37, "tanh", ha="center", va="center", fontsize=9)
+    for x, y, name in (
+        (0, 3, "$c_{t-1}$"),
+        (7.45, 3, "$c_t$"),
+        (7.45, 1.8, "$h_t$"),
+        (-0.15, 0, "$h_{t-1}, x_t$"),
+    ):
+        ax.text(x, y, name, ha="center", va="center", fontsize=13)
+    if backward:
+        _back(ax, (7.2, 3.3), (0.2, 3.3), "the way back: times f, nothing else", (0, 8))
+    ax.set(xlim=(-0.7, 7.8), ylim=(-0.3, 3.8))
+    ax.axis("off")
+    return _label(ax, title)
+
+
+def letters(
+    text: str,
+    values: np.ndarray,
+    *,
+    columns: int = 60,
+    title: str = "",
+    ax: Axes | None = None,
+    **colours: Any,
+) -> Axes:
+    """A text in rows, each letter on the colour of its value.
+
+    values (len(text),); NaN leaves a letter white. `colours` are those of `imshow`:
+    cmap, vmin, vmax.
+    """
+    rows = -(-len(text) // columns)
+    ax = _axes(ax, (9, 0.5 + 0.32 * rows))
+    grid = np.full(rows * columns, np.nan)
+    grid[: len(text)] = values
+    ax.imshow(grid.reshape(rows, columns), aspect="auto", **colours)
+    for place, letter in enumerate(text):
+        row, column = divmod(place, columns)
+        ax.text(column, row, letter, ha="center", va="center", family="monospace")
+    ax.axis("off")
+    return _label(ax, title)
+
+
+def _box(colour, shape="round"):
+    face = {"boxstyle": f"{shape},pad=0.3", "fc": "white", "ec": colour, "lw": 1.6}
+    return {"ha": "center", "va": "center", "fontsize": 12, "bbox": face}
+
+
+def _node(ax, x, y, name, colour):
+    ax.text(x, y, name, **_box(colour, "circle"))
+
+
+def _number(ax, place, value, name, up, colour):
+    if value is not None:
+        how = {"textcoords": "offset points", "ha": "center", "va": "center"}
+        text = f"{name}{value:.2f}"
+        ax.annotate(text, place, (0, up), color=colour, fontsize=9, **how)
+
+
+def _arrow(ax, start, end, text="", aside=(0, 0), colour="0.35"):
+    how = {"arrowstyle": "->", "color": colour}
+    ax.annotate("", end, start, arrowprops=how)
+    middle = np.mean([start, end], axis=0)
+    centred = {"ha": "center", "va": "center", "textcoords": "offset points"}
+    ax.annotate(text, middle, aside, color=colour, fontsize=9, **centred)
+
+
+def _back(ax, start, end, text="", aside=(0, 12)):
+    _arrow(ax, start, end, text, aside, BACK)

@@ -1,6 +1,7 @@
 """Pictures: what is drawn, on which Axes, from which data; wrong shapes are named."""
 
 import copy
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -733,3 +734,23 @@ def test_names_are_drawn_as_they_stand():
     ax.figure.canvas.draw()
     drawn = [label.get_text() for label in ax.get_yticklabels()]
     assert drawn == ["?", "$x^$ costs $5", "plain"]
+
+
+def test_a_figure_says_in_words_what_it_shows():
+    figure, (left, right) = plt.subplots(1, 2)
+    figure.suptitle("Two curves")
+    left.set(title="it falls", xlabel="epoch", ylabel="loss")
+    right.set_title("it\nrises", loc="left")
+    assert (
+        plots.alt_text(figure) == "Two curves. it falls: loss against epoch. it rises"
+    )
+    assert plots.alt_text(plt.figure()) == ""
+
+
+def test_a_notebooks_figures_are_sharp_and_small():
+    figure, axes = plt.subplots(figsize=(4, 3), dpi=90)
+    axes.set_title("a finding")
+    data, told = plots._sharp_png(figure)
+    picture = plt.imread(io.BytesIO(data))
+    assert picture.shape[1] == pytest.approx(2 * told["width"], abs=1)
+    assert 250 < told["width"] < 400 and told["alt"] == "a finding"
