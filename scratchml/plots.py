@@ -968,6 +968,48 @@ def letters(
     return _label(ax, title)
 
 
+def texts(
+    written: Mapping[str, str], *, title: str = "", ax: Axes | None = None
+) -> Axes:
+    """Texts below each other, each below its name. written: {name: text}."""
+    wrapped = {name: textwrap.fill(text, 88) for name, text in written.items()}
+    lines = sum(text.count("\n") + 2.2 for text in wrapped.values())
+    ax = _axes(ax, (8.6, 0.3 + 0.19 * lines))
+    y = 0.0
+    for name, text in wrapped.items():
+        ax.text(0, y, name, va="top", fontsize=9, color=QUIET)
+        ax.text(0, y + 1, text, va="top", fontsize=9, family="monospace")
+        y += text.count("\n") + 2.2
+    ax.set(xlim=(0, 1), ylim=(lines, -0.1))
+    ax.axis("off")
+    return _label(ax, title)
+
+
+def word_by_word(
+    words: Sequence[str],
+    p: np.ndarray,
+    known: Sequence[bool],
+    groups: Sequence[str],
+    *,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """The second group's probability after each word of a text, as bars from 0.5.
+
+    words (T,), p (T,), known (T,): words that the network does not know are grey.
+    """
+    ax = _axes(ax, (max(6, 1 + 0.17 * len(words)), 3.4))
+    colours = [FOR if value >= 0.5 else AGAINST for value in p]
+    ax.bar(range(len(p)), np.asarray(p) - 0.5, bottom=0.5, color=colours)
+    ax.axhline(0.5, color=RIGHT, lw=0.8)
+    ax.set_xticks(range(len(words)), words, rotation=90, fontsize=8)
+    for tick, knows in zip(ax.get_xticklabels(), known, strict=True):
+        tick.set_color(RIGHT if knows else "#aaaaaa")
+    ax.set(ylim=(0, 1), xlim=(-0.8, len(words) - 0.2))
+    ax.set_yticks([0, 0.5, 1], [f"0\n{groups[0]}", "0.5", f"{groups[1]}\n1"])
+    return _label(ax, title, "word after word", "probability")
+
+
 def _box(colour, shape="round"):
     face = {"boxstyle": f"{shape},pad=0.3", "fc": "white", "ec": colour, "lw": 1.6}
     return {"ha": "center", "va": "center", "fontsize": 12, "bbox": face}
