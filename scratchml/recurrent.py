@@ -63,15 +63,13 @@ class Embedding(Layer):
         return self._keep(y, ids)
 
     def backward(self, dy: Array) -> None:
-        ids = self._kept(dy)
+        ids = self._kept(dy).ravel().astype(np.intp)
         n, n_out = self.params["W"].shape
-        # The same as np.add.at(dW, ids, dy), in half the time: number all entries of
-        # dW, row by row, and add up what goes into each.
-        first = n_out * ids.reshape(-1, 1).astype(np.intp)  # of each row
-        entries = first + np.arange(n_out)
-        sums = np.bincount(entries.ravel(), dy.ravel(), minlength=n * n_out)
-        dW = sums.reshape(n, n_out)
-        dW = dW.astype(dy.dtype)
+        dW = np.empty((n, n_out), dy.dtype)
+        # The same as np.add.at(dW, ids, dy), in half the time: bincount adds up, for
+        # each id, the numbers of one column of dy.
+        for k, column in enumerate(dy.reshape(-1, n_out).T):
+            dW[:, k] = np.bincount(ids, weights=column, minlength=n)
         if self.padding is not None:
             dW[self.padding] = 0
         self.grads = {"W": dW}
@@ -156,15 +154,16 @@ class Recurrent(Layer):
         """`step(a, h)`, for an LSTM `step(a, h, c)`: from the old state to the new one.
 
         `a (G, N, H)` holds the blocks of the product, `h` and `c` are `(N, H)`. Returns
-        the new `h` and `c`, and last what `step_backward` needs.
+        the new `h`, for an LSTM also the new `c`, and last what `step_backward` needs.
         """
         raise NotImplementedError(f"{self} needs a step(a, h)")
 
     def step_backward(self, *args: Any, **kwargs: Any) -> Sequence[Any]:
-        """`step_backward(kept, dh)`, or with `dc`: from the new gradient to the old.
+        """`step_backward(kept, dh)`, for an LSTM `step_backward(kept, dh, dc)`.
 
-        Returns a list of the G blocks of `da`, each `(N, H)`; what goes past the
-        product to the old `h`, or None; and what goes to the old `c`.
+        Gets what `step` kept and the gradient of the new state. Returns the list of the
+        G blocks of `da`; the part of the old `dh` that does not go through the product,
+        or 0; and for an LSTM the old `dc`.
         """
         raise NotImplementedError(f"{self} needs a step_backward(kept, dh)")
 
@@ -174,72 +173,67 @@ class Recurrent(Layer):
         self._check_input(x)
         N, T, _ = x.shape
         reads = self._reads(mask, N, T)
-        W = self._stacked()  # (G, H + n_in + 1, H)
-        H = W.shape[2]
         if state is None and self.stateful and self.training:
             state = self.state
-        now = self._check_state("state", state, N)  # [h], for an LSTM [h, c]
-        z = np.empty((T + 1, N, W.shape[1]), x.dtype)  # [h_{t-1} x_t 1] for all t
-        z[0, :, :H] = now[0]
-        z[:T, :, H:-1] = x.swapaxes(0, 1)
-        z[:, :, -1] = 1
-        steps = []
+        old = self._states("state", state, N)  # [h], for an LSTM [h, c]
+
+        H = len(self.params["W_hh"])
+        W = self._stacked()  # (H + n_in + 1, G H)
+        W_blocks = W.reshape(len(W), -1, H).swapaxes(0, 1)  # (G, H + n_in + 1, H)
+        hx1 = np.empty((T, N, len(W)), x.dtype)  # [h_{t-1} x_t 1] of every step
+        hx1[:, :, H:-1] = x.swapaxes(0, 1)
+        hx1[:, :, -1] = 1
+        y = np.empty((T, N, H), x.dtype)
+        kept = []
         for t in range(T):
-            *new, kept = self.step(z[t] @ W, *now)
-            now = choose(reads[t], new, now)
-            z[t + 1, :, :H] = now[0]
-            steps.append(kept)
-        self.state = np.stack(now)
-        y = z[1:, :, :H].swapaxes(0, 1)  # (N, T, H)
-        return self._keep(y, z, steps, reads)
+            hx1[t, :, :H] = old[0]
+            a = hx1[t] @ W_blocks  # (G, N, H)
+            *new, for_backward = self.step(a, *old)
+            old = where(reads[t], new, old)
+            y[t] = old[0]
+            kept.append(for_backward)
+        self.state = np.stack(old)
+        return self._keep(y.swapaxes(0, 1), hx1, kept, reads)
 
     def backward(self, dy: Array, dstate: Array | None = None) -> Array | None:
-        z, steps, reads = self._kept(dy)
-        N, T, _ = dy.shape
-        W = self._stacked()
-        G, K, H = W.shape  # K = H + n_in + 1
-        W_T = W.swapaxes(1, 2).reshape(G * H, K)
-        W_hh_T = W_T[:, :H].copy()
-        dnow = self._check_state("dstate", dstate, N)
-        da = np.empty((T, N, G * H), W.dtype)
+        hx1, kept, reads = self._kept(dy)
+        N, T, H = dy.shape
+        W = self._stacked()  # (K, G H), with K = H + n_in + 1
+        K, width = W.shape
+        W_xh = W[H:-1]
+        W_hh_T = W[:H].T.copy()  # a copy, as a product with it is faster
+        da = np.empty((T, N, width), W.dtype)
+        dnew = self._states("dstate", dstate, N)  # [dh], for an LSTM [dh, dc]
+        zeros = [np.zeros_like(d) for d in dnew]
         for t in reversed(range(T)):
-            dnow[0] += dy[:, t]
-            dread = choose(reads[t], dnow, [0] * len(dnow))
-            blocks, past, *dc = self.step_backward(steps[t], *dread)
-            np.concatenate(blocks, axis=1, out=da[t])
-            dh = da[t] @ W_hh_T
-            if past is not None:
-                dh += past
-            # Where nothing was read, the gradient passes by.
-            dnow = choose(reads[t], [dh, *dc], dnow)
-        self.dstate = np.stack(dnow)
-        da = da.reshape(T * N, G * H)
-        dW = z[:T].reshape(T * N, K).T @ da
+            dnew[0] += dy[:, t]  # dh_t = dy_t + what the step after sends back
+            # Where nothing was read, the step gets 0, and the gradient passes it by.
+            dread = where(reads[t], dnew, zeros)
+            da_blocks, dh_past, *dc = self.step_backward(kept[t], *dread)
+            np.concatenate(da_blocks, axis=1, out=da[t])
+            dh = da[t] @ W_hh_T + dh_past
+            dnew = where(reads[t], [dh, *dc], dnew)
+        self.dstate = np.stack(dnew)
+        da_rows = da.reshape(T * N, width)
+        dW = hx1.reshape(T * N, K).T @ da_rows  # the sum over all steps
         self.grads = self._unstacked(dW)
         if not self.needs_input_grad:
             return None
-        dx = da @ W_T[:, H:-1]
-        dx = dx.reshape(T, N, K - H - 1)
-        return dx.swapaxes(0, 1)
+        dx = da_rows @ W_xh.T
+        return dx.reshape(T, N, len(W_xh)).swapaxes(0, 1)
 
     def train(self, mode: bool = True) -> Self:
         self.state = None
         return super().train(mode)
 
     def _stacked(self) -> Array:
-        """The weights of `[h x 1]`, block by block: `(G, H + n_in + 1, H)`."""
-        parts = [self.params[name] for name in ("W_hh", "W_xh", "b")]
-        blocks = np.split(np.vstack(parts), self.n_blocks, axis=1)
-        return np.stack(blocks)
+        """The weights of `[h x 1]`, one above the other: `(H + n_in + 1, G H)`."""
+        return np.vstack([self.params[name] for name in ("W_hh", "W_xh", "b")])
 
     def _unstacked(self, dW: Array) -> dict[str, Array]:
-        """The gradients from that of the stacked weights, `(H + n_in + 1, G H)`."""
+        """The gradients of the parameters, from that of the stacked weights."""
         H = len(self.params["W_hh"])
-        return {
-            "W_xh": dW[H:-1],
-            "W_hh": dW[:H],
-            "b": dW[-1],
-        }
+        return {"W_xh": dW[H:-1], "W_hh": dW[:H], "b": dW[-1]}
 
     def _reads(self, mask: ArrayLike | None, N: int, T: int) -> list[Array | None]:
         """For each step who reads, `(N, 1)`; None where all do, which is faster."""
@@ -256,7 +250,8 @@ class Recurrent(Layer):
             raise ValueError(f"{self} expects (N, T, {D}) with T > 0, got {x.shape}")
         check_dtype(self, x, self.params["W_xh"].dtype)
 
-    def _check_state(self, name: str, state: Array | None, N: int) -> list[Array]:
+    def _states(self, name: str, state: Array | None, N: int) -> list[Array]:
+        """[h], for an LSTM [h, c], as copies; zeros where nothing is handed in."""
         W_hh = self.params["W_hh"]
         shape = (self.n_states, N, len(W_hh))
         if state is None:
@@ -266,7 +261,7 @@ class Recurrent(Layer):
                 f"{self} expects a {name} of shape {shape}, got {state.shape}"
             )
         check_dtype(self, state, W_hh.dtype)
-        return list(state.copy())  # what is handed in stays as it is
+        return list(state.copy())
 
     def __repr__(self) -> str:
         n_in = len(self.params["W_xh"])
@@ -274,12 +269,11 @@ class Recurrent(Layer):
         return f"{type(self).__name__}({n_in} -> {n_hidden})"
 
 
-def choose(read: Array | None, if_read: list, if_not: list) -> list:
-    """Row by row, the arrays of the first list or those of the second."""
+def where(read: Array | None, new: list, old: list) -> list:
+    """`np.where(read, new, old)` for each array of two lists; None means all read."""
     if read is None:
-        return if_read
-    pairs = zip(if_read, if_not, strict=True)
-    return [np.where(read, one, other) for one, other in pairs]
+        return new
+    return [np.where(read, *pair) for pair in zip(new, old, strict=True)]
 
 
 class RNN(Recurrent):
@@ -305,7 +299,7 @@ class RNN(Recurrent):
 
     def step_backward(self, h: Array, dh: Array) -> Sequence[Any]:
         da = dh * (1 - h**2)
-        return [da], None
+        return [da], 0
 
 
 class LSTM(Recurrent):
@@ -347,9 +341,11 @@ class LSTM(Recurrent):
         self.params["b"][n_hidden : 2 * n_hidden] = forget_bias
 
     def step(self, a: Array, h: Array, c: Array) -> Sequence[Any]:
-        i, f = sigmoid(a[:2])  # together, which is faster
-        g = np.tanh(a[2])
-        o = sigmoid(a[3])
+        a_i, a_f, a_g, a_o = a
+        i = sigmoid(a_i)
+        f = sigmoid(a_f)
+        g = np.tanh(a_g)
+        o = sigmoid(a_o)
         c_new = f * c + i * g
         tanh_c = np.tanh(c_new)
         h_new = o * tanh_c
@@ -362,7 +358,7 @@ class LSTM(Recurrent):
         da_f = dc * c * f * (1 - f)
         da_g = dc * i * (1 - g**2)
         da_o = dh * tanh_c * o * (1 - o)
-        return [da_i, da_f, da_g, da_o], None, dc * f
+        return [da_i, da_f, da_g, da_o], 0, dc * f
 
 
 class GRU(Recurrent):
@@ -408,24 +404,31 @@ class GRU(Recurrent):
         dq = da_n * r
         return [da_r, da_z, da_n, dq], dh * z
 
-    # `r` comes between x_n and h_n, so one sum of both will not do. The third block is
-    # taken apart: x_n, with no weights for h, and q, with none for x.
+    # `r` comes between x_n and q = h_n + b_hn, so the product must give both, not
+    # their sum. Their weights get a block of columns each:
+    #
+    #            r     z     n     q
+    #     h     W_hr  W_hz   0    W_hn
+    #     x     W_xr  W_xz  W_xn   0
+    #     1     b_r   b_z   b_n   b_hn
 
     def _stacked(self) -> Array:
-        r, z, n = super()._stacked()
-        H = n.shape[1]
-        q = np.zeros_like(n)
-        q[:H] = n[:H]
-        q[-1] = self.params["b_hn"]
-        n[:H] = 0
-        return np.stack([r, z, n, q])
+        p = self.params
+        H = len(p["W_hh"])
+        W_hr_hz, W_hn = np.split(p["W_hh"], [2 * H], axis=1)
+        no_h = np.zeros_like(W_hn)
+        no_x = np.zeros_like(p["W_xh"][:, :H])
+        return np.block([[W_hr_hz, no_h, W_hn], [p["W_xh"], no_x], [p["b"], p["b_hn"]]])
 
     def _unstacked(self, dW: Array) -> dict[str, Array]:
-        dr, dz, dn, dq = np.split(dW, 4, axis=1)
-        H = dq.shape[1]
-        dn[:H] = dq[:H]
-        grads = super()._unstacked(np.hstack([dr, dz, dn]))
-        return grads | {"b_hn": dq[-1]}
+        H = len(self.params["W_hh"])
+        drz, dn, dq = np.split(dW, [2 * H, 3 * H], axis=1)
+        return {
+            "W_xh": np.hstack([drz, dn])[H:-1],
+            "W_hh": np.hstack([drz, dq])[:H],
+            "b": dW[-1, : 3 * H],
+            "b_hn": dW[-1, 3 * H :],
+        }
 
 
 def make_cell(cell: str | type[Layer], n_in: int, n_hidden: int, **options: Any) -> Any:
