@@ -9,7 +9,7 @@ Each layer has two functions, `..._to_torch` and `..._from_torch`, and one row i
 `bridges`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -53,10 +53,15 @@ def to_torch(model: Layer, *, extra: Mapping[type, Maker] | None = None) -> Any:
 
     See notebooks/01_nn.ipynb, section *Consistent with the frameworks*.
     """
-    makers = {bridge.ours: bridge.there for bridge in bridges()}
+    makers = {bridge.ours: bridge.to_torch for bridge in bridges()}
     makers |= extra or {}
-    module = _convert("to_torch", model, makers, _parts_of_layer)
-    return module.train(model.training)
+
+    def convert(layer: Layer) -> Any:
+        make = _maker("to_torch", layer, makers)
+        children = [convert(child) for child in layer.children().values()]
+        return make(layer, *children)
+
+    return convert(model).train(model.training)
 
 
 def from_torch(
@@ -78,32 +83,34 @@ def from_torch(
     """
     makers: dict[type, Maker] = {}
     for bridge in bridges():
-        makers |= dict.fromkeys(bridge.theirs, bridge.back)
+        for theirs in bridge.theirs:
+            makers[theirs] = bridge.from_torch
     makers |= extra or {}
-    model = _convert("from_torch", module, makers, _parts_of_module)
+
+    def convert(module: Any) -> Any:
+        make = _maker("from_torch", module, makers)
+        children = [convert(child) for child in _torch_children(module)]
+        return make(module, *children)
+
+    model = convert(module)
     for _, layer in model.named_layers():
         if rng is not None and isinstance(layer, Dropout):
             layer.rng = rng
     return model.train(module.training)
 
 
-def _convert(name: str, thing: Any, makers: dict, parts: Callable) -> Any:
-    """The children first, then what its maker makes of a thing and its children."""
+def _maker(name: str, thing: Any, makers: Mapping[type, Maker]) -> Maker:
+    """The function that makes the other library's counterpart of a thing."""
     kind = type(thing)
     if kind not in makers:
         raise TypeError(
             f"{name} does not know {thing}: teach it with "
             f"extra={{{kind.__name__}: lambda it, *children: ...}}"
         )
-    children = [_convert(name, part, makers, parts) for part in parts(thing)]
-    return makers[kind](thing, *children)
+    return makers[kind]
 
 
-def _parts_of_layer(layer: Layer) -> Iterable[Layer]:
-    return layer.children().values()
-
-
-def _parts_of_module(module: Any) -> list:
+def _torch_children(module: Any) -> list:
     """The modules inside one; a Sequential may hold the same ReLU in two places."""
     from torch import nn
 
@@ -116,12 +123,16 @@ def _parts_of_module(module: Any) -> list:
 
 
 class Bridge(NamedTuple):
-    """One row: our class, PyTorch's classes, and the functions there and back."""
+    """One row: our class, PyTorch's classes, and what makes the one of the other.
+
+    `to_torch(layer, *modules)` gets our layer and its children as modules,
+    `from_torch(module, *layers)` a module and its children as layers.
+    """
 
     ours: type
     theirs: tuple[type, ...]
-    there: Maker
-    back: Maker
+    to_torch: Maker
+    from_torch: Maker
 
 
 @cache
@@ -135,9 +146,11 @@ def bridges() -> list[Bridge]:
         return Bridge(ours, (theirs,), lambda _: theirs(), lambda _: ours())
 
     def recurrent(ours: type, theirs: type, adapted: type) -> Bridge:
-        there = partial(recurrent_to_torch, adapted)
         return Bridge(
-            ours, (adapted, theirs), there, partial(recurrent_from_torch, ours)
+            ours,
+            (adapted, theirs),
+            partial(recurrent_to_torch, adapted),
+            partial(recurrent_from_torch, ours),
         )
 
     return [
@@ -184,14 +197,15 @@ def bridges() -> list[Bridge]:
 
 # ------------------------------------------------------------------ weights and options
 
-# A layer is made first, at random, and gets its weights then.
+# A layer is made with random weights first. Then `with_arrays` replaces them.
 RNG = np.random.default_rng(0)
 
 
 def with_tensors(module: Any, **weights: Array) -> Any:
     """The module with copies of these arrays as parameters, by PyTorch's names.
 
-    Make it on the device "meta": that takes no memory and no random numbers.
+    It was made on the device "meta", where weights take no memory and no random
+    numbers.
     """
     from torch import nn, tensor
 
@@ -236,9 +250,9 @@ def sequential_to_torch(layer: Sequential, *children: Any) -> Any:
 
 
 def sequential_from_torch(module: Any, *children: Layer) -> Sequential:
-    learning = [id(part) for part in module if any(True for _ in part.parameters())]
+    with_weights = [id(part) for part in module if list(part.parameters())]
     require(
-        len(set(learning)) == len(learning),
+        len(set(with_weights)) == len(with_weights),
         f"from_torch: {module} has the same weights in two places, ours cannot",
     )
     return Sequential(*children)
@@ -349,12 +363,16 @@ def embedding_from_torch(module: Any) -> Embedding:
 
 
 def recurrent_to_torch(adapted: type, layer: Any) -> Any:
-    """PyTorch has two biases, for both products: ours is the first."""
+    """PyTorch adds a bias to each of the two products. Ours is the first.
+
+    The second stays 0, except for a GRU's `b_hn`, where `r` multiplies the second
+    product and its bias.
+    """
     p = layer.params
     n_in = len(p["W_xh"])
     n_hidden = len(p["W_hh"])
     second = np.zeros_like(p["b"])
-    if isinstance(layer, GRU):  # there `r` comes between the two products
+    if isinstance(layer, GRU):
         second[2 * n_hidden :] = p["b_hn"]
     module = adapted(n_in, n_hidden, batch_first=True, device="meta")
     with_tensors(module, weight_ih_l0=p["W_xh"].T, weight_hh_l0=p["W_hh"].T)
@@ -464,6 +482,7 @@ def geometry(thing: Any) -> dict[str, Any]:
 def fire_to_torch(
     layer: Fire, squeeze: Any, relu: Any, expand1x1: Any, expand3x3: Any, relu_: Any
 ) -> Any:
+    # Both ReLUs are children of ours; theirs calls torch.relu.
     from . import torch_modules
 
     return torch_modules.Fire(squeeze, expand1x1, expand3x3)

@@ -29,21 +29,27 @@ class AllStates(nn.RNNBase):
     ) -> Tensor:
         self.keep_second_bias()
         if state is None:
-            S = 2 if isinstance(self, nn.LSTM) else 1
+            S = 2 if isinstance(self, nn.LSTM) else 1  # h and c, or h alone
             state = x.new_zeros(S, len(x), self.hidden_size)
         if mask is None:
             y, self.state = self.read(x, state)
             return y
-        # First all that is read, in its order; then the rest, whose states nobody uses.
-        order = (~mask).int().argsort(dim=1, stable=True)
-        y, _ = self.read(steps_at(x, order), state)
         self.state = None
-        # The state after as many steps as were read by then; after none, the first.
-        y = torch.cat([state[0][:, None], y], dim=1)
-        return steps_at(y, mask.cumsum(dim=1))
+        # PyTorch knows no mask. So hand it the steps that are read first, in their
+        # order; the others follow, and nobody uses their states. For the mask 1 0 1:
+        # order = 0 2 1. Then step t has the state after as many steps as were read up
+        # to t, here 1 1 2; after 0 that is the one to start from.
+        order = (~mask).int().argsort(dim=1, stable=True)
+        h, _ = self.read(steps_at(x, order), state)
+        h = torch.cat([state[0][:, None], h], dim=1)
+        steps_read = mask.cumsum(dim=1)
+        return steps_at(h, steps_read)
 
     def read(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """All states, and the one at the end as ours has it: `(S, N, H)`."""
+        """All states `(N, T, H)`, and the one at the end as ours has it: `(S, N, H)`.
+
+        PyTorch's LSTM takes and returns h and c as a pair.
+        """
         if not isinstance(self, nn.LSTM):
             y, end = super().forward(x, state)
             return y, end.detach()
@@ -51,7 +57,7 @@ class AllStates(nn.RNNBase):
         return y, torch.cat(end).detach()
 
     def keep_second_bias(self) -> None:
-        """Only the part of the second bias that ours has learns: a GRU's `b_hn`.
+        """Of the second bias only `b_hn` learns, the last third of a GRU's.
 
         A copy of the module forgets the hook, so every forward looks for it.
         """
