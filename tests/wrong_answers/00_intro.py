@@ -49,7 +49,7 @@ WRONG = {
             "return (2 * x * dy).mean(axis=1, keepdims=True)",
             r"has shape \(4, 1\), expected \(4, 3\)",
         ),
-        ("return 2 * self.x * dy", r"stops at line .*AttributeError.*"),
+        ("return 2 * self.input * dy", r"stops at line .*AttributeError.*"),
         ("return 2 * x @ dy", r"stops at line .*ValueError.*The inner sizes"),
         (
             """
@@ -87,6 +87,7 @@ WRONG = {
 RIGHT = {
     "square": [
         "return dy * x + x * dy",
+        "return 2 * self.x * dy",
         "return np.multiply(2 * x, dy)",
         "return dy * np.gradient(np.array([0.0, 1.0]))[0] * 2 * x",
     ],
