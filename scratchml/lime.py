@@ -6,6 +6,7 @@ explanation. The model is only `predict(batch) -> (n, classes)` probabilities: n
 here knows what is inside.
 """
 
+import math
 import re
 import warnings
 from collections import Counter
@@ -71,15 +72,17 @@ def sample_masks(
     )
     rows = n - 1 if design == "iid" else n // 2
     u = rng.random((rows, d))  # parts go off in the order of these numbers
-    off = rng.integers(1, d + 1, rows)
+    off = rng.integers(1, d + 1, rows)  # so many of them, in a text
     if design == "orthogonal":
-        u = (_hadamard_bits(rows, d, rng) + u) / 2
-    if design != "iid":  # the opposite of the first k off: the last d + 1 - k off
+        u = (_hadamard_bits(rows, d, rng) + u) / 2  # the bit says which half u is in
+    if design != "iid":
+        # The opposite goes off in the opposite order. Its number off is mirrored too,
+        # k to d + 1 - k, which is uniform in 1..d again.
         u = _alternate(u, 1 - u)[: n - 1]
         off = _alternate(off, d + 1 - off)[: n - 1]
     if kind == "text":
-        last = np.take_along_axis(np.sort(u), off[:, None] - 1, axis=1)
-        on = u > last
+        last_off = np.take_along_axis(np.sort(u), off[:, None] - 1, axis=1)
+        on = u > last_off
     else:
         on = u > 0.5
     return np.vstack([np.ones((1, d), bool), on])
@@ -91,9 +94,14 @@ def _alternate(first, second):
 
 
 def _hadamard_bits(rows, d, rng):
-    """Random 0/1 rows, in blocks where any two columns agree in half of the rows."""
-    size = 1 << d.bit_length()  # the power of 2 above d, as column 0 is constant
-    blocks = -(-rows // size)
+    """Random 0/1 rows, in blocks where any two columns agree in half of the rows.
+
+    A block is a Hadamard matrix: bit (i, j) says whether the numbers i and j have an
+    odd number of binary digits 1 in common. Its rows are shuffled, its `d` columns are
+    drawn, and each is flipped or not. Column 0 is left out, being constant.
+    """
+    size = 1 << d.bit_length()  # the power of 2 above d
+    blocks = math.ceil(rows / size)
     i = np.stack([rng.permutation(size) for _ in range(blocks)])[:, :, None]
     j = np.stack([1 + rng.permutation(size - 1)[:d] for _ in i])[:, None, :]
     flip = rng.integers(0, 2, (len(i), 1, d))
@@ -198,10 +206,10 @@ def fit_surrogate(
     _check_samples(Z, Y, w)
     _check_fit_options(alpha, features, select)
     share = w / w.sum()
-    z_mean = share @ Z
-    y_mean = share @ Y
-    X = np.sqrt(w)[:, None] * (Z - z_mean)
-    R = np.sqrt(w)[:, None] * (Y - y_mean)
+    z_bar = share @ Z
+    y_bar = share @ Y
+    X = np.sqrt(w)[:, None] * (Z - z_bar)
+    R = np.sqrt(w)[:, None] * (Y - y_bar)
     constant = np.ptp(Y, axis=0) <= 1e-12 * np.abs(Y).max(axis=0)
     R[:, constant] = 0  # rounding errors are no answers
 
@@ -209,20 +217,22 @@ def fit_surrogate(
     variance = np.zeros_like(coef)
     error = np.empty_like(R)
     error_loo = np.empty_like(R)
-    for chosen, k in _choose(X, R, Z[0], features, select):
-        part = X[:, chosen]
-        P = _ridge_matrix(part, alpha)
-        c = P.T @ R[:, k]
-        h = share + np.vecdot(part, P)  # leverage: how far a row decides its own fit
-        rest = np.where(h < 1 - 1e-9, 1 - h, np.nan)[:, None]
-        e = R[:, k] - part @ c
-        coef[chosen, k] = c
-        variance[chosen, k] = _sandwich(P, e / np.sqrt(rest), paired)
-        error[:, k] = e
-        error_loo[:, k] = e / rest
+    for chosen, classes in _choose(X, R, Z[0], features, select):
+        X_chosen = X[:, chosen]
+        P = _ridge_matrix(X_chosen, alpha)
+        c = P.T @ R[:, classes]
+        e = R[:, classes] - X_chosen @ c  # times sqrt(w), as R
+        # Leverage: how far a row decides its own fit, by the intercept and by c.
+        # Without that row the fit would miss it by e / (1 - leverage).
+        leverage = share + np.vecdot(X_chosen, P)
+        rest = np.where(leverage < 1 - 1e-9, 1 - leverage, np.nan)[:, None]
+        coef[chosen, classes] = c
+        variance[chosen, classes] = _sandwich(P, e / np.sqrt(rest), paired)
+        error[:, classes] = e
+        error_loo[:, classes] = e / rest
 
     total = np.where(constant, np.nan, (R**2).sum(axis=0))
-    intercept = y_mean - z_mean @ coef
+    intercept = y_bar - z_bar @ coef
     return Surrogate(
         coef=coef,
         stderr=np.sqrt(variance),
@@ -303,8 +313,8 @@ def _forward_selection(X, r, features):
 
     With the features already chosen projected out of X and r, feature j raises the
     explained sum of squares by `b_j^2 / a_j`, where `a_j = X_j'X_j` and `b_j = X_j'r`.
-    Choosing one subtracts its share from all a and b: a step of Cholesky's
-    factorisation of X'X, with pivots.
+    Choosing one subtracts its share from all a and b. That is a step of Cholesky's
+    factorisation of X'X with pivots, `factor` being its rows so far; X stays as it is.
     """
     size = (X**2).sum(axis=0)
     a = size.copy()
@@ -318,10 +328,11 @@ def _forward_selection(X, r, features):
         j = int(gain.argmax())
         chosen.append(j)
         if new[j]:
-            column = (X.T @ X[:, j] - factor[:, j] @ factor) / np.sqrt(a[j])
-            factor[step] = column
-            b = b - column * b[j] / np.sqrt(a[j])
-            a = a - column**2
+            products = X.T @ X[:, j] - factor[:, j] @ factor  # with what is left of j
+            row = products / np.sqrt(a[j])
+            factor[step] = row
+            b = b - row * b[j] / np.sqrt(a[j])
+            a = a - row**2
     return chosen
 
 
@@ -361,7 +372,7 @@ def predict_perturbed(
     with progress_bar(len(Z), progress) as bar:
         for start in range(0, len(Z), batch_size):
             batch = perturb(Z[start : start + batch_size], out)
-            out = batch if out is None else out
+            out = batch if out is None else out  # the first batch is the largest
             n = len(batch)
             Y = _answers(predict(batch), n, start, mode)
             classes = Y.shape[1] if classes is None else classes
@@ -481,7 +492,7 @@ def _explain(
             stacklevel=3,
         )
     weights = _weigh(D, kernel, width)
-    first = next(answers)
+    first = next(answers)  # the first batch, which is enough to check the labels
     class_names = list(class_names)
     labels = _class_numbers(labels, first[0], class_names)
     Y = np.concatenate([first, *answers])
@@ -595,6 +606,7 @@ def explain_image(
         f"explain_image expects integer segments {image.shape[:2]}, "
         f"got {segments.dtype} {segments.shape}",
     )
+    # From here on the parts are numbered 0..d-1; names are the numbers they had.
     names, segments = np.unique(segments, return_inverse=True)
     perturb = partial(blend, image, _hidden(image, segments, fill), segments)
     if batch_size is None:
@@ -843,6 +855,7 @@ def remove_words(
     without = gap + np.where(feature >= 0, replacement, "")
     on = np.asarray(Z, bool)
     feature = feature.astype(int)
+    # The last piece has no mask: mask[-1] stands for it, and both choices are its gap.
     return ["".join(np.where(mask[feature], whole, without).tolist()) for mask in on]
 
 
