@@ -69,11 +69,12 @@ exercises: environment  ## write the exercise copies of the notebooks
 links: environment  ## carry the repository's address from pyproject.toml to where it is shown
 	$(VENV)/bin/python tools/links.py
 
-render: environment  ## run the notebooks in place (ONLY=notebooks/01_nn.ipynb), then exercises and pictures
+render: environment  ## run the notebooks in place (ONLY=notebooks/01_nn.ipynb), then exercises, pictures, the live page's weights
 	$(VENV)/bin/python tools/links.py
 	$(QUIET) $(VENV)/bin/python tools/render.py $(ONLY)
 	$(VENV)/bin/python tools/exercises.py
 	$(VENV)/bin/python tools/gallery.py
+	$(QUIET) $(VENV)/bin/python tools/live_weights.py
 
 pins:  ## choose new exact versions for requirements.txt (needs uv)
 	mkdir -p build

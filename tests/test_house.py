@@ -293,7 +293,15 @@ def test_exercises_are_fresh(capsys):
     assert exercises.main(["--check"]) == 0, capsys.readouterr().err
 
 
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "data/README.md", "notebooks/README.md"]
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "data/README.md",
+    "notebooks/README.md",
+    *sorted(
+        path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")
+    ),
+]
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -319,10 +327,9 @@ def test_binder_and_colab_links_lead_to_notebooks():
         assert link.startswith(f"{slug}/blob/{branch}/")
         paths.append(link.removeprefix(f"{slug}/blob/{branch}/"))
     assert all((ROOT / path).exists() for path in paths)
-    # Each notebook and its exercise copy, both ways.
-    assert len(paths) == 4 * len(notebooks()) and len(set(paths)) == 2 * len(
-        notebooks()
-    )
+    # Each notebook and its exercise copy, both ways; the badge opens the first.
+    assert len(paths) == 4 * len(notebooks()) + 1
+    assert len(set(paths)) == 2 * len(notebooks())
 
 
 def own_files():

@@ -133,7 +133,8 @@ def site(folder, *sources):
     path = folder / "notebooks" / "01_nn.ipynb"
     nbformat.write(notebook, path)
     (folder / "README.md").write_text(
-        "a\n<!-- clone: generated -->\nold\n<!-- end of clone -->\nb\n"
+        "a\n<!-- badges: generated -->\nold\n<!-- end of badges -->\n"
+        "<!-- clone: generated -->\nold\n<!-- end of clone -->\nb\n"
         "<!-- course: generated -->\n\n<!-- end of course -->\nc\n"
     )
     (folder / "CITATION.cff").write_text('title: x\nrepository-code: "old"\n')
@@ -153,13 +154,15 @@ def test_exercise_copy(tmp_path):
     assert exercises.main(["--check"], tmp_path) == 1  # there is none yet
     assert exercises.main([], tmp_path) == 0
     assert path.read_bytes() == before
-    copy_path = tmp_path / "notebooks" / "exercises" / "01_nn.ipynb"
+    copy_path = tmp_path / "notebooks" / "exercises" / "01_nn_your_turn.ipynb"
     copy = course.read(copy_path)
     nbformat.validate(copy)
     note, title, first, exercise = copy.cells
     assert "exercise copy" in note.source and "(../01_nn.ipynb)" in note.source
-    assert "](../../docs/a.png)" in title.source and "](00_intro.ipynb)" in title.source
-    assert exercise.source == BLANKED
+    assert (
+        "](../../docs/a.png)" in title.source and "](../00_intro.ipynb)" in title.source
+    )
+    assert exercise.source == BLANKED.replace("Exercise", "Exercise 1 of 1", 1)
     assert all(
         cell.outputs == [] and cell.execution_count is None
         for cell in (first, exercise)
@@ -168,7 +171,7 @@ def test_exercise_copy(tmp_path):
     written = copy_path.read_bytes()
     assert exercises.main([], tmp_path) == 0 and copy_path.read_bytes() == written
     assert exercises.main(["--check"], tmp_path) == 0
-    assert os.listdir(copy_path.parent) == ["01_nn.ipynb"]
+    assert os.listdir(copy_path.parent) == ["01_nn_your_turn.ipynb"]
 
 
 def test_check_names_stale_copies_and_orphans(tmp_path, capsys):
@@ -179,14 +182,14 @@ def test_check_names_stale_copies_and_orphans(tmp_path, capsys):
     orphan.write_text("{}")
     assert exercises.main(["--check"], tmp_path) == 1
     message = capsys.readouterr().err
-    assert "notebooks/exercises/01_nn.ipynb is stale" in message
+    assert "notebooks/exercises/01_nn_your_turn.ipynb is stale" in message
     assert "07_gone.ipynb has no notebook" in message
 
 
 def test_answers_are_kept_when_a_copy_is_written_anew(tmp_path, capsys):
     site(tmp_path, SOLVED)
     exercises.main([], tmp_path)
-    copy = tmp_path / "notebooks" / "exercises" / "01_nn.ipynb"
+    copy = tmp_path / "notebooks" / "exercises" / "01_nn_your_turn.ipynb"
     for number in (1, 2):
         notebook = course.read(copy)
         notebook.cells[-1].source = f"answer = {number}"
@@ -194,7 +197,7 @@ def test_answers_are_kept_when_a_copy_is_written_anew(tmp_path, capsys):
         assert exercises.main(["--check"], tmp_path) == 1
         assert "keeps the answers" in capsys.readouterr().err
         exercises.main([], tmp_path)
-        kept = copy.with_name(f"01_nn.mine{number}.ipynb")
+        kept = copy.with_name(f"01_nn_your_turn.mine{number}.ipynb")
         assert course.read(kept).cells[-1].source == f"answer = {number}"
         assert exercises.main(["--check"], tmp_path) == 0
     # A copy that was only run holds nothing to keep.
@@ -202,7 +205,7 @@ def test_answers_are_kept_when_a_copy_is_written_anew(tmp_path, capsys):
     notebook.cells[-1].execution_count = 3
     nbformat.write(notebook, copy)
     exercises.main([], tmp_path)
-    assert not copy.with_name("01_nn.mine3.ipynb").exists()
+    assert not copy.with_name("01_nn_your_turn.mine3.ipynb").exists()
 
 
 def test_links_follow_the_one_address(tmp_path, capsys):
@@ -216,7 +219,7 @@ def test_links_follow_the_one_address(tmp_path, capsys):
     notebook = "notebooks/01_nn.ipynb"
     assert f"mybinder.org/v2/gh/ada/course/v1.0?urlpath=lab/tree/{notebook}" in readme
     assert f"colab.research.google.com/github/ada/course/blob/v1.0/{notebook}" in readme
-    assert "notebooks/00_intro" not in readme  # it does not exist here
+    assert "[00_intro](notebooks/00_intro" not in readme  # it does not exist here
     assert "To come: 00_intro (15 minutes), 02_rnn" in readme
     assert "old" not in (tmp_path / "CITATION.cff").read_text()
     setup = course.read(path).cells[1]

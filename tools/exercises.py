@@ -24,10 +24,11 @@ import argparse
 import ast
 import hashlib
 import json
+import posixpath
 import re
 import sys
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import nbformat
@@ -36,6 +37,7 @@ from course import ROOT, every_notebook, key, read, shown, text_of, write
 from scratchml.exercises import BEGIN, END
 
 TURN = "# Your turn:"
+LINK = re.compile(r"""(\]\(|(?:src|href)=["'])([^)"'\s]+)""")
 
 
 class Region(NamedTuple):
@@ -142,6 +144,16 @@ def assigned(solution: list[str], where: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def led_from_copy(match: re.Match[str], name: str) -> str:
+    """A link of the notebook `name`, as it must be in its exercise copy."""
+    target, mark, anchor = match[2].partition("#")
+    if not target or re.match("[a-z]+:", target):
+        return match[0]
+    here = PurePosixPath("notebooks/exercises", name).parent
+    there = posixpath.join("notebooks", PurePosixPath(name).parent, target)
+    return match[1] + posixpath.relpath(there, here) + mark + anchor
+
+
 def exercise_copy(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
     """The attendee's version of the notebook `name`, "01_nn" or "deeper/01_nn".
 
@@ -149,13 +161,17 @@ def exercise_copy(notebook: nbformat.NotebookNode, name: str) -> nbformat.Notebo
     """
     up = "../" * (name.count("/") + 1)
     copy = nbformat.from_dict(json.loads(json.dumps(notebook)))
+    asked = sum(BEGIN in cell.source for cell in copy.cells)
+    count = 0
     for number, cell in enumerate(copy.cells, start=1):
-        if cell.cell_type == "markdown":  # the copy lies one folder deeper
-            cell.source = re.sub(
-                r"""(\]\(|(?:src|href)=["'])\.\./""", r"\1../../", cell.source
-            )
+        if cell.cell_type == "markdown":
+            cell.source = LINK.sub(lambda m: led_from_copy(m, name), cell.source)
         elif cell.cell_type == "code":
             where = f"{name}.ipynb, cell {number} (id {cell.get('id', '-')})"
+            if BEGIN in cell.source:
+                count += 1
+                numbered = f"# Exercise {count} of {asked}"
+                cell.source = cell.source.replace("# Exercise", numbered, 1)
             cell.source = blank(cell.source, where=where)
             cell.outputs, cell.execution_count = [], None
             cell.metadata.pop("execution", None)
@@ -201,7 +217,7 @@ def set_aside(path: Path) -> Path:
 
 def copy_of(path: Path, root: Path = ROOT) -> Path:
     """The file of a notebook's exercise copy."""
-    return root / "notebooks" / "exercises" / f"{key(path, root)}.ipynb"
+    return root / "notebooks" / "exercises" / f"{key(path, root)}_your_turn.ipynb"
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:

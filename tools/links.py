@@ -3,8 +3,8 @@
     python tools/links.py            rewrite them
     python tools/links.py --check    change nothing; exit 1 and name the files that are stale
 
-The places: the generated blocks of README.md (how to fetch the course, the course table
-with its Binder and Colab links), the citation, and the setup cell of each notebook.
+The places: the generated blocks of README.md (badges, how to fetch the course, the course
+table with its Binder and Colab links), the citation, and the setup cell of each notebook.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from course import (
     COURSE,
     ROOT,
     every_notebook,
+    key,
     notebooks,
     published,
     read,
@@ -47,6 +48,18 @@ def colab(slug: str, branch: str, path: str) -> str:
     return f"https://colab.research.google.com/github/{slug}/blob/{branch}/{path}"
 
 
+def badges(slug: str, branch: str) -> str:
+    """Where one can try the course at once."""
+    owner, name = slug.split("/")
+    image = "https://mybinder.org/badge_logo.svg"
+    open_it = binder(slug, branch, "notebooks/00_intro.ipynb")
+    page = f"https://{owner}.github.io/{name}"
+    return (
+        f"[![Open on Binder: nothing to install]({image})]({open_it}) · "
+        f"[the site]({page}) · [**draw a digit**]({page}/live/)"
+    )
+
+
 def course_table(root: Path, slug: str, branch: str) -> str:
     """The README's table: one row for each notebook there is."""
     present = {path.stem for path in notebooks(root)}
@@ -57,10 +70,8 @@ def course_table(root: Path, slug: str, branch: str) -> str:
     for part in COURSE:
         if part.name not in present:
             continue
-        path, exercise = (
-            f"notebooks/{part.name}.ipynb",
-            f"notebooks/exercises/{part.name}.ipynb",
-        )
+        path = f"notebooks/{part.name}.ipynb"
+        exercise = f"notebooks/exercises/{part.name}_your_turn.ipynb"
         online = " · ".join(
             f"[{where}]({link(slug, branch, target)})"
             for target in (path, exercise)
@@ -116,6 +127,16 @@ def with_setup(
     return notebook
 
 
+def with_turn(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
+    """Let the first cell say where one writes: in the exercise copy."""
+    up = "../" * name.count("/")
+    line = f"> **Your turn**: write it yourself in [the exercise copy]({up}exercises/"
+    first = notebook.cells[0]
+    kept = first.source.split("\n\n> **Your turn**")[0].rstrip()
+    first.source = f"{kept}\n\n{line}{name}_your_turn.ipynb)."
+    return notebook
+
+
 def wanted_texts(root: Path = ROOT) -> dict[Path, str]:
     """What each file should contain."""
     slug, branch = published(root)
@@ -125,6 +146,7 @@ def wanted_texts(root: Path = ROOT) -> dict[Path, str]:
         f"```sh\ngit clone https://github.com/{slug} && cd {slug.split('/')[1]}\n```"
     )
     text = with_block(text, "clone", clone, "README.md")
+    text = with_block(text, "badges", badges(slug, branch), "README.md")
     text = with_block(text, "course", course_table(root, slug, branch), "README.md")
     wanted = {readme: text}
     line = f'repository-code: "https://github.com/{slug}"'
@@ -135,7 +157,8 @@ def wanted_texts(root: Path = ROOT) -> dict[Path, str]:
         flags=re.MULTILINE,
     )
     for path in every_notebook(root):
-        wanted[path] = text_of(with_setup(read(path), slug, branch))
+        notebook = with_setup(read(path), slug, branch)
+        wanted[path] = text_of(with_turn(notebook, key(path, root)))
     return wanted
 
 

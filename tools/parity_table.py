@@ -1,4 +1,4 @@
-"""Measure how far our numbers are from those of others, and write the README's table.
+"""Measure how far our numbers are from those of others, and write docs/results/parity.md.
 
     make parity              (or: python tools/parity_table.py, where PyTorch is installed)
 
@@ -42,17 +42,7 @@ def table(worst):
     summary = (
         f"{len(lines)} comparisons; the largest difference of all is {largest:.1e}"
     )
-    return "\n".join(
-        [
-            "<details>",
-            f"<summary>{summary}</summary>",
-            "",
-            HEAD,
-            *lines,
-            "",
-            "</details>",
-        ]
-    )
+    return "\n".join([f"**{summary}.**", "", HEAD, *lines])
 
 
 def main():
@@ -67,9 +57,9 @@ def main():
     late = [row for (row, _, bound), found in worst.items() if not found <= bound]
     if late:
         raise SystemExit(f"outside their bounds: {late}")
-    readme = ROOT / "README.md"
-    old = readme.read_text(encoding="utf-8")
-    write(readme, with_block(old, "parity", text, "README.md"))
+    page = ROOT / "docs" / "results" / "parity.md"
+    old = page.read_text(encoding="utf-8")
+    write(page, with_block(old, "parity", text, page.name))
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
 from test_exercises import answered, known_answers, read_exercises  # noqa: E402
 
 from course import every_notebook, key, read  # noqa: E402
+from exercises import copy_of  # noqa: E402
 
 SHOTS = ROOT / "build" / "browser"
 TOKEN = "rehearsal"
@@ -281,7 +282,7 @@ def blanks(page, address, path):
     solved = ROOT / path
     known, _ = known_answers(key(solved))
     tasks = read_exercises(read(solved), known)
-    copy = path.replace("notebooks/", "notebooks/exercises/")
+    copy = copy_of(solved).relative_to(ROOT).as_posix()
     ids = [cell.id for cell in read(ROOT / copy).cells]
     notebook = Notebook(page, address, copy)
     notebook.run_all()
@@ -332,7 +333,7 @@ CUT = """panel => {
 def untouched(page, address, path):
     """Open both copies on a small screen, run nothing and save."""
     page.set_viewport_size({"width": 1024, "height": 768})
-    for name in (path, path.replace("notebooks/", "notebooks/exercises/")):
+    for name in (path, copy_of(ROOT / path).relative_to(ROOT).as_posix()):
         file = CLONE[0] / name
         before = file.read_bytes()
         notebook = Notebook(page, address, name)

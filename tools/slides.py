@@ -1,0 +1,162 @@
+"""Make a deck of slides from each class notebook: build/site/slides/NN_name.html.
+
+What is on a slide, the notebooks say themselves, in the `slideshow` metadata that
+JupyterLab's property panel edits. Here long prose moves to the speaker's notes, a
+solution waits behind a key, and the clock of its section stands in a corner.
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+from nbconvert.exporters import SlidesExporter
+from pygments.formatters import HtmlFormatter
+
+from course import ROOT, notebooks, read
+from exercises import BEGIN, blank, regions
+
+WORDS = 45  # of prose, the most that one reads while somebody speaks
+TEMPLATES = ROOT / "docs" / "slides"
+HEADING = re.compile(r"^(#{1,4}) +(.+?)(?: \((\d+) min\))? *$", re.MULTILINE)
+PROSE = re.compile(r"^(?!#|\$\$|[-*|>] |\d+\. |!\[|<|\*\*|:::|```)")
+
+
+def slide_type(cell: nbformat.NotebookNode) -> str:
+    return cell.metadata.get("slideshow", {}).get("slide_type", "-")
+
+
+def with_type(cell: nbformat.NotebookNode, kind: str) -> nbformat.NotebookNode:
+    cell.metadata["slideshow"] = {"slide_type": kind}
+    return cell
+
+
+def note(source: str) -> nbformat.NotebookNode:
+    return with_type(nbformat.v4.new_markdown_cell(source), "notes")
+
+
+def blocks(source: str) -> list[str]:
+    """Paragraphs; an equation, a fold or a listing stays in one piece."""
+    whole = r"(\$\$.*?\$\$|<details>.*?</details>|```.*?```)"
+    pieces = re.split(whole, source, flags=re.DOTALL)
+    found = []
+    for number, piece in enumerate(pieces):
+        found += [piece] if number % 2 else re.split(r"\n\s*\n", piece)
+    return [piece.strip() for piece in found if piece.strip()]
+
+
+def words(source: str) -> int:
+    plain = re.sub(
+        r"\$\$.*?\$\$|\$[^$]+\$|\]\([^)]*\)|<[^>]+>", " ", source, flags=re.DOTALL
+    )
+    return len(re.findall(r"\w[\w'’-]*", plain))
+
+
+def condensed(source: str) -> str:
+    """What a slide shows of a markdown cell: of prose the first sentence alone."""
+    if words(source) <= WORDS:
+        return source
+    shown = []
+    room = WORDS
+    for block in blocks(source):
+        lead = re.match(r"\*\*.+?\*\*", block, re.DOTALL)
+        if PROSE.match(block) or (lead and words(block) > room):
+            block = re.match(r".+?[.?!:](?=\s|$)|.+", block, re.DOTALL)[0]
+            if words(block) > room:
+                continue
+            room -= words(block)
+        shown.append(block)
+    return "\n\n".join(shown)
+
+
+def answer_on_a_key(source: str) -> str:
+    """`<details>` has nobody to click it: its text appears with the next key."""
+    return re.sub(
+        r"<details>\s*<summary>.*?</summary>(.*?)</details>",
+        r'<div class="fragment">\1</div>',
+        source,
+        flags=re.DOTALL,
+    )
+
+
+def staged(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The notebook as the template wants it."""
+    cells = []
+    clock = Clock()
+    for cell in notebook.cells:
+        kind = "skip" if cell.get("id") == "setup" else slide_type(cell)
+        spoken = []
+        level = 9
+        if cell.cell_type == "markdown":
+            level = clock.read(cell.source)
+            whole = cell.source = HEADING.sub(r"\1 \2", cell.source)
+            if kind not in ("notes", "skip"):
+                cell.source = answer_on_a_key(condensed(whole))
+                spoken = [note(whole)] if words(whole) > WORDS else []
+        elif kind not in ("notes", "skip"):
+            spoken = behind(cell)
+        if kind == "slide" and level > 2:
+            kind = "subslide"  # so that one key skips a section
+        cell.metadata["clock"] = clock.shown
+        cells += [with_type(cell, kind), *spoken]
+    notebook.cells = cells
+    return notebook
+
+
+class Clock:
+    """The minutes of the section that is being shown: "9–15 min"."""
+
+    def __init__(self) -> None:
+        self.minutes = 0
+        self.shown = ""
+
+    def read(self, source: str) -> int:
+        """Go on to the sections that begin here; return the highest heading's level."""
+        found = HEADING.findall(source)
+        for _, _, minutes in found:
+            if minutes:
+                end = self.minutes + int(minutes)
+                self.shown = f"{self.minutes}–{end} min"
+                self.minutes = end
+        return min((len(marks) for marks, _, _ in found), default=9)
+
+
+def behind(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """What follows a code cell: its solution behind a key, its folded lines as notes."""
+    if cell.metadata.get("jupyter", {}).get("source_hidden"):
+        return [note(f"```python\n{cell.source}\n```")]
+    if BEGIN not in cell.source:
+        return []
+    lines = cell.source.split("\n")
+    found = [lines[r.first + 1 : r.last] for r in regions(cell.source)]
+    cell.source = blank(cell.source)
+    solution = "\n".join(line for part in found for line in part)
+    shown = nbformat.v4.new_code_cell(solution, metadata={"tags": ["solution"]})
+    return [with_type(shown, "fragment")]
+
+
+def deck(path: Path) -> str:
+    """The HTML of one notebook's slides."""
+    notebook = read(path)
+    title = notebook.cells[0].source.split("\n")[0].lstrip("# ")
+    exporter = SlidesExporter(
+        template_name="course", extra_template_basedirs=[str(TEMPLATES)]
+    )
+    resources = {"course": {"title": title}}
+    return exporter.from_notebook_node(staged(notebook), resources)[0]
+
+
+def build(folder: Path) -> None:
+    """All decks, with the scripts and styles they need."""
+    import sphinx_revealjs
+
+    folder.mkdir(parents=True)
+    package = Path(sphinx_revealjs.__file__).parent / "_static" / "revealjs"
+    (folder / "reveal").mkdir()
+    for name in ("dist/reveal.js", "dist/reveal.css", "plugin/notes/notes.js"):
+        shutil.copy(package / name, folder / "reveal")
+    shutil.copy(TEMPLATES / "slides.css", folder)
+    colours = HtmlFormatter(style="friendly").get_style_defs(".highlight")
+    (folder / "pygments.css").write_text(colours)
+    for path in notebooks():
+        (folder / f"{path.stem}.html").write_text(deck(path), encoding="utf-8")
