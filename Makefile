@@ -4,6 +4,8 @@ PYTHON ?=
 VENV ?= .venv
 PEERS ?= .venv-peers
 BROWSER ?= .venv-browser
+SITE ?= .venv-site
+PYODIDE ?=
 LAB_FLAGS ?=
 PYTEST_FLAGS ?=
 ONLY ?=
@@ -20,7 +22,7 @@ ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help update lab test test-browser coverage measure full bench exercises render references parity \
-	links pins clean environment peers browser
+	links site pins clean environment peers browser site-environment
 
 help:  ## list these targets
 	@echo "From scratch to ML"
@@ -66,6 +68,9 @@ update: environment  ## fetch the newest course; what you have written is kept
 exercises: environment  ## write the exercise copies of the notebooks
 	$(VENV)/bin/python tools/exercises.py
 
+site: site-environment  ## build pages, slides and the live page in build/site (PYODIDE=folder: its Python from there)
+	$(SITE)/bin/python tools/site.py $(if $(PYODIDE),--pyodide "$(PYODIDE)")
+
 links: environment  ## carry the repository's address from pyproject.toml to where it is shown
 	$(VENV)/bin/python tools/links.py
 
@@ -85,7 +90,7 @@ pins:  ## choose new exact versions for requirements.txt (needs uv)
 	mv build/requirements.txt requirements.txt
 
 clean:  ## remove environments and everything made (not data/downloads, not your answers)
-	rm -rf $(VENV) $(PEERS) $(BROWSER) build .pytest_cache .ruff_cache .hypothesis .coverage *.egg-info
+	rm -rf $(VENV) $(PEERS) $(BROWSER) $(SITE) build .pytest_cache .ruff_cache .hypothesis .coverage *.egg-info
 	find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -prune -exec rm -rf {} +
 
 environment:
@@ -93,6 +98,9 @@ environment:
 
 peers:
 	@sh tools/environment.sh "$(PEERS)" requirements.txt requirements-peers.txt
+
+site-environment:
+	@sh tools/environment.sh "$(SITE)" requirements.txt requirements-site.txt
 
 browser:
 	@sh tools/environment.sh "$(BROWSER)" requirements.txt requirements-browser.txt
