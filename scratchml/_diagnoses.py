@@ -11,12 +11,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ._compare import GENERIC, SCALAR, fits, size
 from ._support import Array
 
 Guess: TypeAlias = tuple[Any, str]
-
-SCALAR = "It looks like one scalar for all units: sum over the batch axis only, axis=0."
-GENERIC = "It matches no mistake known here: compare your equation term by term."
 
 
 @dataclass
@@ -60,11 +58,6 @@ class Case:
         return alike(self.mine, guess, size(self.right))
 
 
-def size(a: Array) -> float:
-    """The largest absolute value, NaN aside."""
-    return float(np.nanmax(np.abs(a), initial=0))
-
-
 def alike(a: Array, b: Array, scale: float) -> bool:
     """Are two arrays equal to a few digits, where neither is NaN?"""
     seen = ~np.isnan(a - b)
@@ -82,24 +75,6 @@ def diagnose(case: Case) -> tuple[str, bool]:
         if words := hint(case):
             return words, False
     return GENERIC, False
-
-
-def diagnose_shape(mine: Array, right: Array, batch: int) -> str:
-    """Words for a gradient of the wrong shape."""
-    if mine.shape == right.shape[::-1]:
-        return "It looks transposed."
-    if mine.size == 1:
-        return SCALAR
-    if mine.shape == (batch, *right.shape):
-        return "It looks not summed over the batch: add up the rows, axis=0."
-    if mine.size == right.size and np.squeeze(mine).shape == np.squeeze(right).shape:
-        return "There is an axis of length 1 too many or too few: is it keepdims=True?"
-    if mine.ndim == right.ndim == 1 and mine.size == batch:
-        return "It has one number for each example: sum over the other axis, axis=0."
-    return (
-        "Write the shapes below your equation: they allow only one order of the "
-        "factors, and only one axis to sum over."
-    )
 
 
 # ----------------------------------------------------------------- the whole array
@@ -321,14 +296,6 @@ def known_arrays(case: Case) -> dict[str, Array]:
         for name, a in known.items()
         if a.dtype.kind in "fiu" and a.ndim and fits(a, case.mine)
     }
-
-
-def fits(a: Array, mine: Array) -> bool:
-    """Can it stand beside mine in a sum or a product?"""
-    if a.ndim > mine.ndim:
-        return False
-    pairs = zip(a.shape[::-1], mine.shape[::-1], strict=False)
-    return all(own in (1, other) for own, other in pairs)
 
 
 def terms(case: Case) -> Iterator[Guess]:

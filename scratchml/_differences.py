@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
+from ._compare import GENERIC, both, fits, size, worst
 from ._failures import CheckFailed
 from ._support import Array
 
 Arrays = dict[str, Array]
 Hints = Callable[[], Iterator[str]]
-
-GENERIC = "It matches no mistake known here: go through the equation term by term."
 
 
 class Differs(CheckFailed):
@@ -49,8 +48,8 @@ def difference(
     """
     where = worst(mine, right)
     head = (
-        f"{what} is wrong{at(where, ', worst at ')}: yours {mine[where]:.6g}, "
-        f"right is {right[where]:.6g}."
+        f"{what} is wrong{at(where, ', worst at ')}: "
+        f"{both(mine, right, where, 'right is')}."
     )
     ramp = np.sqrt(np.arange(1, mine.size + 1))
     fingerprint = f"{float(mine.ravel() @ ramp):.7g}"
@@ -69,41 +68,10 @@ def difference(
     return Differs(head, fingerprint, certain, all_hints())
 
 
-def diagnose_shape(mine: Array, right: Array) -> str:
-    """What an array of the wrong shape looks like."""
-    if mine.ndim == right.ndim and sorted(mine.shape) == sorted(right.shape):
-        return "It looks transposed: the axes are in another order."
-    if right.ndim == 0:
-        return "One number is wanted: add up, or leave a comma or a bracket away."
-    if mine.size == 1:
-        return (
-            "It is one number for all: is something summed over every axis, or does "
-            "`y = ...` stand where `y[i] = ...` belongs?"
-        )
-    if mine.size == right.size:
-        return "The numbers may be right: reshape them, or drop an axis of length 1."
-    if mine.ndim > right.ndim:
-        return "An axis too many is left: sum over it, or index it."
-    if mine.ndim < right.ndim:
-        return "An axis is lost: sum over fewer, or keep it with a slice."
-    return "Write the shapes below your equation: which factor brings which axis?"
-
-
 def are_close(mine: Array, right: Array) -> bool:
     if mine.shape != right.shape:
         return False
-    return bool(np.allclose(mine, right, rtol=1e-6, atol=1e-8 * size(right)))
-
-
-def size(a: Array) -> float:
-    return float(np.abs(a).max(initial=0)) or 1.0
-
-
-def worst(mine: Array, right: Array) -> tuple[int, ...]:
-    """Where the two differ most."""
-    error = np.abs(np.subtract(mine, right, dtype=float))
-    error = np.nan_to_num(error, nan=np.inf)
-    return tuple(int(i) for i in np.unravel_index(np.argmax(error), error.shape))
+    return bool(np.allclose(mine, right, rtol=1e-6, atol=1e-8 * (size(right) or 1)))
 
 
 def at(where: tuple[int, ...], before: str = " at ") -> str:
@@ -195,11 +163,11 @@ def _functions_of(mine: Array, right: Array) -> Iterator[str]:
 
 def _terms(mine: Array, right: Array, given: Arrays) -> Iterator[str]:
     """Is yours the right one with one argument added, subtracted or multiplied?"""
-    if right.size > 1 and np.ptp(mine - right) <= 1e-6 * size(right):
+    if right.size > 1 and np.ptp(mine - right) <= 1e-6 * (size(right) or 1):
         off = mine.flat[0] - right.flat[0]
         yield f"It is {off:+.4g} off everywhere: a term is too much, or missing."
     for name, value in given.items():
-        if not _fits(value, mine) or not value.any():
+        if not fits(value, mine) or not value.any():
             continue
         made = {
             f"plus `{name}`: that term is too much": right + value,
@@ -214,13 +182,6 @@ def _terms(mine: Array, right: Array, given: Arrays) -> Iterator[str]:
         yield "It is the same number everywhere: an index, or an axis, does not move."
 
 
-def _fits(value: Array, mine: Array) -> bool:
-    try:
-        return np.broadcast_shapes(value.shape, mine.shape) == mine.shape
-    except ValueError:
-        return False
-
-
 def _places(mine: Array, right: Array) -> Iterator[str]:
     """Which rows, columns or entries are right?"""
     for axis in range(right.ndim):
@@ -231,7 +192,7 @@ def _places(mine: Array, right: Array) -> Iterator[str]:
                 yield f"The numbers are right, but one place off along axis {axis}."
     if right.size > 2 and are_close(np.sort(mine, None), np.sort(right, None)):
         yield "The numbers are right, but in other places: which index moves?"
-    good = np.isclose(mine, right, 1e-6, 1e-6 * size(right))
+    good = np.isclose(mine, right, 1e-6, 1e-6 * (size(right) or 1))
     if right.ndim == 0 or not good.any():
         return
     for axis in range(right.ndim):

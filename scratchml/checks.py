@@ -14,7 +14,8 @@ from typing import Any, ParamSpec
 import numpy as np
 
 from ._batches import check_epochs
-from ._diagnoses import Case, diagnose, diagnose_shape, size
+from ._compare import both, diagnose_shape, size, worst
+from ._diagnoses import Case, diagnose
 from ._failures import CheckFailed, WrongNumber, wrapped
 from ._steps import diagnose_step, walk
 from ._trial import (
@@ -177,8 +178,8 @@ def same_steps(
         if not np.allclose(step, right, rtol=tolerance, atol=tolerance):
             hint, named = diagnose_step(mine, reference, t, ours, theirs, gradients)
             head = f"{name}: step {t + 1} is wrong"
-            worst = _worst(step, right, "the library's")
-            raise WrongNumber(f"{head}, {worst}.", hint, named, ours)
+            told = _worst(step, right, "the library's")
+            raise WrongNumber(f"{head}, {told}.", hint, named, ours)
     _check_rate(mine, reference, gradients, tolerance)
     _check_states(mine, reference, rng, steps, tolerance)
     print(f"✓ {name} walks with the library's {name_of(reference)}: {steps} steps")
@@ -639,19 +640,13 @@ def _compare(head, case, called, slack):
         )
     if size(mine - right) > slack:
         hint, named = diagnose(case)
-        worst = _worst(mine, right, called)
-        raise WrongNumber(f"{head} is wrong, {worst}.", hint, named, mine)
+        told = _worst(mine, right, called)
+        raise WrongNumber(f"{head} is wrong, {told}.", hint, named, mine)
 
 
 def _worst(mine, right, called):
-    """The worst entry, with as many digits as it takes to tell the two apart."""
-    error = np.where(np.isnan(mine), np.inf, np.abs(mine - right))
-    error = np.where(np.isnan(right), -1, error)
-    where = tuple(int(i) for i in np.unravel_index(np.argmax(error), error.shape))
-    a = float(mine[where])
-    b = float(right[where])
-    digits = next((n for n in range(6, 17) if f"{a:.{n}g}" != f"{b:.{n}g}"), 17)
-    return f"worst at {where}: yours {a:.{digits}g}, {called} {b:.{digits}g}"
+    where = worst(mine, right)
+    return f"worst at {where}: {both(mine, right, where, called)}"
 
 
 # -------------------------------------------------------------------------- same_steps
@@ -663,11 +658,11 @@ def _check_rate(mine, reference, gradients, tolerance):
     rates = [1] * half + [0.25] * (len(gradients) - half)
     ours, theirs = (walk(o, [gradients], rates)[0] for o in (mine, reference))
     for t, (step, right) in enumerate(zip(ours, theirs, strict=True)):
-        worst = _worst(step, right, "the library's")
+        told = _worst(step, right, "the library's")
         demand(
             np.allclose(step, right, rtol=tolerance, atol=tolerance),
             f"{name_of(mine)}: right until the learning rate changes; step {t + 1}, "
-            f"with another one, is wrong, {worst}. Read self.lr in every step, where p "
+            f"with another one, is wrong, {told}. Read self.lr in every step, where p "
             "changes: state keeps no learning rate.",
         )
 
