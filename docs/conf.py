@@ -8,6 +8,9 @@ import json
 import re
 from pathlib import Path
 
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
 course = json.loads((Path(__file__).parent / "course.json").read_text())
 
 project = "From scratch to ML"
@@ -73,7 +76,10 @@ def link_sections(app, what, name, obj, options, lines):
 
     def linked(match):
         notebook, section = match[1], " ".join(match[2].split())
-        anchor = course["anchors"][notebook][section]
+        anchor = course["anchors"].get(notebook, {}).get(section)
+        if anchor is None:
+            logger.warning("%s: %s has no section %r", name, notebook, section)
+            return match[0]
         target = f"../notebooks/{notebook}.html#{anchor}"
         return f"`{notebook}, {section} <{target}>`__"
 

@@ -298,9 +298,8 @@ DOCUMENTS = [
     "CONTRIBUTING.md",
     "data/README.md",
     "notebooks/README.md",
-    *sorted(
-        path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")
-    ),
+    # The other pages of docs/ are read by Sphinx, which complains itself.
+    *(f"docs/results/{name}.md" for name in ("measured", "parity", "comparison")),
 ]
 
 
@@ -364,7 +363,7 @@ def test_the_address_is_written_in_one_place_and_generated_elsewhere():
             assert content.count(slug) == 1
         elif path == ROOT / "README.md":
             bare = re.sub(
-                r"<!-- (clone|course)\b.*?<!-- end of \1 -->",
+                r"<!-- (badges|clone|course)\b.*?<!-- end of \1 -->",
                 "",
                 content,
                 flags=re.DOTALL,

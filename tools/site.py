@@ -67,6 +67,7 @@ def moved(text: str, path: Path, found: dict[Path, Path], home: str) -> str:
         there = (path.parent / target).resolve()
         if there == ROOT / "README.md":
             there = ROOT / "docs" / "index.md"
+            mark = anchor = ""  # its sections are others
         if there in found:
             new = os.path.relpath(found[there], found[path].parent)
         else:
@@ -116,7 +117,6 @@ def stage_notebook(path: Path, found: dict[Path, Path], home: str, library) -> N
     notebook = read(path)
     cells = []
     waiting = ""  # what the section that is read at present derives
-    up = "../" * key(path).count("/") + "../api/"
     for cell in notebook.cells:
         title = ""
         if cell.cell_type == "markdown":
@@ -133,8 +133,7 @@ def stage_notebook(path: Path, found: dict[Path, Path], home: str, library) -> N
         section = re.sub(r"^\d+[.:]? +|,? *\(\d+ min\)$", "", title)
         if names := library.get((key(path), section)):
             links = ", ".join(
-                f"[`{name}`]({up}{module}.html#scratchml.{module}.{name})"
-                for module, name in names
+                f"{{py:obj}}`~scratchml.{module}.{name}`" for module, name in names
             )
             waiting = f":::{{seealso}}\nIn the library: {links}\n:::"
         cells.append(cell)
