@@ -21,7 +21,7 @@ ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help update lab test test-browser coverage measure full bench exercises render references parity \
+.PHONY: help update lab test test-browser test-site coverage measure full bench exercises render references parity \
 	links site pins clean environment peers browser site-environment
 
 help:  ## list these targets
@@ -41,6 +41,9 @@ test: environment  ## lint, check types, test the library, run every notebook ag
 
 test-browser: browser  ## run every notebook in JupyterLab in a real Chromium, answer exercises there
 	$(QUIET) $(BROWSER)/bin/python tests/browser/rehearse.py $(ONLY)
+
+test-site: browser  ## look at build/site in a real Chromium, every outside host blocked (after make site)
+	$(BROWSER)/bin/python tests/browser/site.py $(ONLY)
 
 coverage: environment  ## the lines and branches of scratchml that no test has seen
 	$(QUIET) $(VENV)/bin/python -m pytest --cov=scratchml tests $(PYTEST_FLAGS)

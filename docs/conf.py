@@ -44,6 +44,7 @@ autodoc_typehints = "none"
 maximum_signature_line_length = 70
 
 html_theme = "sphinx_book_theme"
+html_context = {"default_mode": "auto"}
 html_title = "From scratch to ML"
 html_static_path = ["_static"]
 html_css_files = ["course.css"]
