@@ -15,6 +15,8 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb notebooks/deeper/*.ipynb)
 # The matrices of the course are small: a second thread gains little, and costs much when the cores
 # are shared, because it waits by spinning.
 CALM := OPENBLAS_NUM_THREADS=1
+# Two processes on two cores, each with whole files: a notebook runs from its first cell.
+TOGETHER := -n 2 --dist loadfile
 QUIET := TQDM_DISABLE=1 SCRATCHML_STILL=1 $(CALM)
 # JupyterLab refuses the administrator, which is what everybody is inside a container.
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
@@ -37,7 +39,8 @@ test: environment  ## lint, check types, test the library, run every notebook ag
 	$(VENV)/bin/python -m ruff check --output-format concise .
 	$(VENV)/bin/python -m ruff format --check --quiet .
 	$(VENV)/bin/python -m mypy
-	$(QUIET) $(VENV)/bin/python -m pytest --nbval --doctest-modules tests scratchml $(NOTEBOOKS) $(PYTEST_FLAGS)
+	$(QUIET) $(VENV)/bin/python -m pytest --nbval --doctest-modules $(TOGETHER) \
+		$(NOTEBOOKS) tests scratchml $(PYTEST_FLAGS)
 
 test-browser: browser  ## run every notebook in JupyterLab in a real Chromium, answer exercises there
 	$(QUIET) $(BROWSER)/bin/python tests/browser/rehearse.py $(ONLY)
