@@ -22,10 +22,10 @@ from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from course import ROOT, write  # noqa: E402
-from scratchml import (  # noqa: E402
+from course import ROOT, write
+from scratchml import (
     SGD,
     Adam,
     Conv2d,
