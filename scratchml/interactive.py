@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from . import plots
+from ._support import Array
 from .layers import softmax
 from .lime import blend
 from .recurrent import CharacterModel, TextClassifier, generate
@@ -185,6 +187,138 @@ def _value(widget: Any) -> Any:
 # ------------------------------------------------------------------- 01_nn: networks
 
 
+def graph(x: float = 2, w: float = 3, b: float = 1, t: float = 5) -> None:
+    """Move x, w and b of `L = (x w + b - t)^2`: values and gradients move along.
+
+    See notebooks/01_nn.ipynb, section *Backpropagation*.
+    """
+
+    def draw(x: float, w: float, b: float) -> Figure:
+        title = "Values flow to the right, gradients come back"
+        return _figure(plots.computational_graph(x, w, b, t, title=title))
+
+    numbers = {"x": x, "w": w, "b": b}
+    show(draw, **{name: Slider(name, n, -5, 5) for name, n in numbers.items()})
+
+
+def shift(
+    probabilities: Callable[[Array], Array], images: Array, labels: Array
+) -> None:
+    """Move a digit, and watch its ten probabilities.
+
+    probabilities((n, 28, 28)) -> (n, 10); images (N, 28, 28), labels (N,).
+
+    See notebooks/01_nn.ipynb, section *Look, and explain*.
+    """
+
+    def draw(number: int, right: int, down: int) -> Figure:
+        moved = _moved(images[number], right, down)
+        p = probabilities(moved[None])[0]
+        figure, (left, bars) = plt.subplots(
+            1, 2, figsize=(7, 2.6), width_ratios=[1, 2.2]
+        )
+        truth = int(labels[number])
+        where = f"{right} right, {down} down"
+        plots.digits(moved[None], title=f"a {truth}, {where}", ax=left)
+        answer = f"It says {p.argmax()}: {p.max():.0%}"
+        plots.class_bars(p, truth, title=answer, ax=bars)
+        return figure
+
+    moved = np.stack([_moved(image, 3, 0) for image in images])
+    flips = probabilities(moved).argmax(axis=1) != labels
+    show(
+        draw,
+        number=Slider("which digit", int(flips.argmax()), 0, len(images) - 1),
+        right=Slider("to the right", 3, -6, 6),
+        down=Slider("down", 0, -6, 6),
+    )
+
+
+def _moved(image: Array, right: int, down: int) -> Array:
+    """The image moved by whole pixels; paper comes in from the other side."""
+    moved = np.zeros_like(image)
+    h, w = image.shape
+    part = image[max(0, -down) : h - max(0, down), max(0, -right) : w - max(0, right)]
+    y = max(0, down)
+    x = max(0, right)
+    moved[y : y + part.shape[0], x : x + part.shape[1]] = part
+    return moved
+
+
+def fool(
+    attack: Callable[[Array, Array, float], Array],
+    probabilities: Callable[[Array], Array],
+    images: Array,
+    labels: Array,
+) -> None:
+    """Move the digits a little, all in the worst direction: how many are still read?
+
+    attack(images, labels, epsilon) -> images; probabilities(images) -> (N, 10); images
+    (N, ...), labels (N,).
+
+    See notebooks/01_nn.ipynb, section *Why dx? Fool your own network*.
+    """
+
+    def draw(epsilon: float, number: int) -> Figure:
+        worse = attack(images, labels, epsilon)
+        p = probabilities(worse)
+        share = (p.argmax(axis=1) == labels).mean()
+        figure, axes = plt.subplots(1, 3, figsize=(9, 2.6), width_ratios=[1, 1, 2.2])
+        truth = int(labels[number])
+        plots.digits(images[[number]], title=f"a {truth}", ax=axes[0])
+        plots.digits(worse[[number]], title=f"ε = {epsilon:g}", ax=axes[1])
+        said = p[number].argmax()
+        title = f"It says {said}. Of all, {share:.0%} are still read."
+        plots.class_bars(p[number], truth, title=title, ax=axes[2])
+        return figure
+
+    flips = probabilities(attack(images, labels, 0.1)).argmax(axis=1) != labels
+    flips &= probabilities(images).argmax(axis=1) == labels
+    show(
+        draw,
+        epsilon=Slider("ε", 0.1, 0.0, 0.3, 0.01),
+        number=Slider("which digit", int(flips.argmax()), 0, len(images) - 1),
+    )
+
+
+def bug_hunt(histories: Mapping[str, Mapping], right: str = "correct") -> None:
+    """Learning curves without their names: vote for the one that is `right`.
+
+    histories: {name: history}, as for `plots.learning_curves`.
+
+    See notebooks/01_nn.ipynb, section *It trains, but is it right?*.
+    """
+    names = sorted(histories, key=lambda name: histories[name]["loss"][0])
+    letters = dict(zip("ABCDEFGHIJ", names, strict=False))
+
+    def draw(vote: str) -> Figure:
+        ax = plt.subplots()[1]
+        for letter, name in letters.items():
+            loss = histories[name]["loss"]
+            chosen = letter == vote
+            look = {"color": "black", "lw": 2.6} if chosen else {"color": "#999999"}
+            ax.plot(range(1, len(loss) + 1), loss, **look)
+        title = "All curves fall. One of the networks is right. Which?"
+        if vote in letters:
+            verdict = "right" if letters[vote] == right else "wrong"
+            title = f"{vote}: {letters[vote]}. This one is {verdict}."
+        ax.set(title=title, xlabel="epoch", ylabel="loss")
+        height = -np.inf  # letters that would lie on each other move up
+        gap = 0.05 * np.ptp(ax.get_ylim())
+        for letter, name in letters.items():
+            height = max(histories[name]["loss"][0], height + gap)
+            ax.text(0.95, height, letter, ha="right", va="center")
+        return _figure(ax)
+
+    show(draw, vote=Choice("I trust", "none yet", ["none yet", *letters]))
+
+
+def _figure(ax: Axes) -> Figure:
+    figure = ax.figure
+    assert isinstance(figure, Figure)
+    return figure
+
+
 # ------------------------------------------------------------------ 02_rnn: sequences
 
 
@@ -201,8 +335,9 @@ def what_did_it_remember(models: Mapping[str, Any], text: str) -> None:
     ids = encode_characters(text).astype(int)
 
     def draw(read: int) -> Figure:
-        rows = -(-len(text) // 60)
-        size = (9, len(models) * (0.75 + 0.3 * rows))
+        columns = min(len(text), 80)
+        rows = -(-len(text) // columns)
+        size = (9, len(models) * (0.5 + 0.35 * rows))
         figure, axes = plt.subplots(len(models), 1, figsize=size, squeeze=False)
         for ax, (name, model) in zip(axes[:, 0], models.items(), strict=True):
             p, lengths = _letters_count(model, ids[: read + 1])
@@ -216,7 +351,7 @@ def what_did_it_remember(models: Mapping[str, Any], text: str) -> None:
             )
             colours: Any = {"cmap": "Purples", "vmin": 0, "vmax": 0.3}
             shown = text[:read] + " " * (len(text) - read)
-            plots.letters(shown, shares, title=title, ax=ax, **colours)
+            plots.letters(shown, shares, columns=columns, title=title, ax=ax, **colours)
         return figure
 
     start = min(len(text) - 1, 60)
@@ -323,6 +458,48 @@ def _after_each_word(model: TextClassifier, ids: list[int]) -> np.ndarray:
 # --------------------------------------------------------------------- 03_cnn: images
 
 
+def sliding_window(image: np.ndarray, kernels: Mapping[str, np.ndarray]) -> None:
+    """Slide a kernel over an image, product by product.
+
+    Shapes: image `(H, W)`, each kernel `(k, k)`, all of one size.
+
+    Derived in notebooks/03_cnn.ipynb, section *What a convolution is*.
+    """
+    names = list(kernels)
+    k = len(kernels[names[0]])
+    last_row = image.shape[0] - k
+    last_column = image.shape[1] - k
+
+    def draw(kernel: str, row: int, column: int) -> Figure:
+        return plots.sliding_window(image, kernels[kernel], int(row), int(column))
+
+    show(
+        draw,
+        kernel=Choice("kernel", names[min(2, len(names) - 1)], names),
+        row=Slider("row", last_row // 2, 0, last_row),
+        column=Slider("column", last_column // 2, 0, last_column),
+    )
+
+
+def learned_kernel(
+    image: np.ndarray, wanted: np.ndarray, kernels: Sequence[np.ndarray]
+) -> None:
+    """Look at a kernel while it learns: a slider over the steps of its training.
+
+    Shapes: image `(H, W)`, wanted `(oh, ow)`, the feature map it was shown; `kernels`,
+    one `(k, k)` for each step.
+
+    Derived in notebooks/03_cnn.ipynb, section *im2col*.
+    """
+    last = len(kernels) - 1
+
+    def draw(step: int) -> Figure:
+        return plots.learned_kernel(image, wanted, kernels, int(step))
+
+    show(draw, step=Slider("step", last, 0, last))
+
+
+
 # --------------------------------------------------------------- 04_lime: explanations
 
 
@@ -355,22 +532,20 @@ def be_lime(
         on = np.array(parts)
         p = ask(np.stack([on, strongest]) if compare else on[None])
         fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), width_ratios=[3, 4])
-        plots.numbered_parts(
-            blend(image, hidden, segments, on[None])[0],
-            segments,
-            title=f"{on.sum()} of {d} parts on: p({names[label]}) = {p[0, label]:.2f}",
-            ax=axes[0],
-        )
+        copy = blend(image, hidden, segments, on[None])[0]
+        plots.numbered_parts(copy, segments, ax=axes[0])
+        says = f"p({names[label]}) = {p[0, label]:.2f}"
+        axes[0].set_title(f"{on.sum()} of {d} parts on: {says}")
         if compare:
-            both = f"you and LIME share {np.sum(on & strongest)}"
-            title = f"LIME's {k} strongest alone: {p[1, label]:.2f}; {both}"
-            plots.image_evidence(image, segments, weights, title=title, ax=axes[1])
+            plots.image_evidence(image, segments, weights, ax=axes[1])
+            both = f"you share {np.sum(on & strongest)}"
+            axes[1].set_title(f"LIME's {k} alone: {p[1, label]:.2f}; {both}")
             return fig
         best = np.argsort(-p[0])[:5]
         called = [names[c].split(",")[0] if c < len(names) else str(c) for c in best]
-        title = "What the model says to that"
-        plots.bars(p[0, best], called, number="{:.2f}", title=title, ax=axes[1])
+        plots.bars(p[0, best], called, number="{:.2f}", ax=axes[1])
         axes[1].set(xlim=(0, 1.2), xlabel="probability")
+        axes[1].set_title("What the model says to that")
         return fig
 
     show(

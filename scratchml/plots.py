@@ -391,6 +391,101 @@ def optimizer_paths(
     return _label(ax, title, "$w_1$", "$w_2$")
 
 
+def descent(
+    function: Callable[[np.ndarray], np.ndarray],
+    path: np.ndarray,
+    *,
+    limits: tuple[float, float],
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Where gradient descent walks on a curve: a ball for each step, an arrow between.
+
+    function((M,)) -> (M,); path (T,), from the open marker on; limits (left, right).
+    """
+    ax = _axes(ax)
+    across = np.linspace(*limits, 200)
+    ax.plot(across, function(across), color="#bbbbbb")
+    heights = function(path)
+    for start, end in itertools.pairwise(zip(path, heights, strict=True)):
+        look = {"arrowstyle": "-|>", "color": COLOURS[0], "shrinkA": 3, "shrinkB": 3}
+        ax.annotate("", end, start, arrowprops=look)
+    ax.plot(path, heights, "o", color=COLOURS[0], ms=5)
+    ax.plot(path[0], heights[0], "o", color=COLOURS[0], mfc="white", ms=8)
+    ax.set(xlim=limits)
+    return _label(ax, title, "parameter θ", "loss")
+
+
+def computational_graph(
+    x: float,
+    w: float,
+    b: float,
+    t: float,
+    *,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """The graph of `y = x w + b`, `L = (y - t)^2`: numbers and their gradients.
+
+    Above each wire stands its value, below it the gradient of L with respect to it:
+    blue if positive, vermilion if negative.
+    """
+    product = x * w
+    y = product + b
+    dy = 2 * (y - t)
+    wires = [  # name, value, gradient, from, to
+        ("x", x, dy * w, (0, 2), (2, 1.5)),
+        ("w", w, dy * x, (0, 1), (2, 1.5)),
+        ("x w", product, dy, (2, 1.5), (4, 1)),
+        ("b", b, dy, (0, 0), (4, 1)),
+        ("y", y, dy, (4, 1), (6, 1)),
+        ("L", (y - t) ** 2, 1, (6, 1), (8, 1)),
+    ]
+    ax = _axes(ax, (9, 3.4))
+    blank = {"fc": "white", "ec": "none", "pad": 1}
+    for name, value, gradient, start, end in wires:
+        ax.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": QUIET})
+        share, ha = (-0.05, "right") if start[0] == 0 else (0.5, "center")
+        across, up = np.array(start) + share * np.subtract(end, start)
+        if start[0] == 0:
+            up = start[1]
+        ax.text(
+            across, up + 0.06, f"{name} = {value:g}", ha=ha, va="bottom", bbox=blank
+        )
+        colour = FOR if gradient > 0 else AGAINST if gradient < 0 else QUIET
+        said = f"d({name})" if " " in name else f"d{name}"
+        said = f"{said} = {gradient:g}"
+        ax.text(across, up - 0.06, said, ha=ha, va="top", color=colour, bbox=blank)
+    circle = {"boxstyle": "circle", "fc": "white", "ec": RIGHT}
+    for (across, up), name in {(2, 1.5): "×", (4, 1): "+", (6, 1): "loss"}.items():
+        ax.text(across, up, name, ha="center", va="center", bbox=circle, fontsize=11)
+    ax.text(6, 0.35, f"t = {t:g}", ha="center", va="top", color=QUIET)
+    ax.text(8, 0.2, "above: the value\nbelow: its gradient", ha="right", color=QUIET)
+    ax.set(xlim=(-1, 8.2), ylim=(-0.4, 2.4))
+    ax.axis("off")
+    return _label(ax, title)
+
+
+def class_bars(
+    p: np.ndarray,
+    truth: int | None = None,
+    *,
+    classes: Sequence | None = None,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Probabilities (C,) as bars from 0 to 1; the true class has its name in bold."""
+    ax = _axes(ax, (5, 2.4))
+    names = [str(c) for c in (range(len(p)) if classes is None else classes)]
+    shade = np.where(np.arange(len(p)) == np.argmax(p), FOR, "#c9d8e3")
+    ax.bar(names, p, color=shade)
+    if truth is not None:
+        ax.get_xticklabels()[truth].set_fontweight("bold")
+    ax.set(ylim=(0, 1))
+    ax.grid(axis="x", visible=False)
+    return _label(ax, title, "class", "probability")
+
+
 def timeline(events: Iterable, *, title: str = "", ax: Axes | None = None) -> Axes:
     """History on one line: events (year, label, kind), or with (from, to) for a year.
 
@@ -960,10 +1055,13 @@ def letters(
     ax = _axes(ax, (9, 0.5 + 0.32 * rows))
     grid = np.full(rows * columns, np.nan)
     grid[: len(text)] = values
-    ax.imshow(grid.reshape(rows, columns), aspect="auto", **colours)
+    image = ax.imshow(grid.reshape(rows, columns), aspect="auto", **colours)
+    light = np.dot(image.to_rgba(grid)[:, :3], (0.3, 0.6, 0.1))
     for place, letter in enumerate(text):
         row, column = divmod(place, columns)
-        ax.text(column, row, letter, ha="center", va="center", family="monospace")
+        ink = "white" if light[place] < 0.45 and np.isfinite(grid[place]) else "black"
+        how: Any = {"ha": "center", "va": "center", "family": "monospace"}
+        ax.text(column, row, letter, color=ink, **how)
     ax.axis("off")
     return _label(ax, title)
 
@@ -1036,3 +1134,102 @@ def _arrow(ax, start, end, text="", aside=(0, 0), colour="0.35"):
 
 def _back(ax, start, end, text="", aside=(0, 12)):
     _arrow(ax, start, end, text, aside, BACK)
+
+
+# ------------------------------------------------------------ images: pictures of 03_cnn
+
+
+def number_grid(
+    values: np.ndarray,
+    *,
+    marked: Iterable[tuple[int, int]] = (),
+    signed: bool = False,
+    number: str = "{:.0f}",
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Pixels with their numbers in them, those in `marked` (row, column) framed.
+
+    values (H, W); with `signed`, blue where positive and vermilion where negative.
+    """
+    ax = _axes(ax)
+    colours: dict[str, Any] = {"cmap": "Greys", "vmin": 0, "vmax": 1}
+    if signed:
+        colours = {"cmap": SIGNED, "norm": signed_norm(2 * values)}
+    ax.imshow(values if signed else np.zeros(values.shape), **colours)
+    for (row, column), value in np.ndenumerate(values):
+        ax.text(
+            column, row, number.format(value), ha="center", va="center", fontsize=9
+        )
+    for row, column in marked:
+        ax.add_patch(_frame(row, column, 1, 1))
+    ax.set(xticks=[], yticks=[])
+    ax.grid(False)
+    return _label(ax, title)
+
+
+def sliding_window(
+    image: np.ndarray, kernel: np.ndarray, row: int, column: int
+) -> Figure:
+    """One position of a convolution, product by product; returns the Figure.
+
+    Shapes: image `(H, W)`, kernel `(k, k)`. Left the image with the window; in the
+    middle each pixel times its weight; right the feature map up to this position.
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(image, kernel.shape)
+    maps = (windows * kernel).sum(axis=(2, 3))  # (oh, ow)
+    patch = windows[row, column]
+    k = len(kernel)
+    fig, axes = plt.subplots(1, 4, figsize=(11, 3), width_ratios=[4, 3, 3, 4])
+    axes[0].imshow(image, cmap="Greys")
+    axes[0].add_patch(_frame(row, column, k, k))
+    axes[0].set_title("x and the window")
+    how: dict[str, Any] = {"number": "{:.2g}", "signed": True}
+    number_grid(kernel, title="the kernel W", ax=axes[1], **how)
+    number_grid(patch * kernel, title="x times W", ax=axes[2], **how)
+    axes[2].set_xlabel(f"their sum: {maps[row, column]:.2f}")
+    done = np.arange(maps.size).reshape(maps.shape) <= row * maps.shape[1] + column
+    seen = np.ma.masked_where(~done, maps)
+    axes[3].set_facecolor("0.85")
+    axes[3].imshow(seen, cmap=SIGNED, norm=signed_norm(maps))
+    axes[3].add_patch(_frame(row, column, 1, 1))
+    axes[3].set_title("y so far")
+    for ax in axes[[0, 3]]:
+        ax.set(xticks=[], yticks=[])
+        ax.grid(False)
+    return fig
+
+
+def learned_kernel(
+    image: np.ndarray, wanted: np.ndarray, kernels: Sequence[np.ndarray], step: int
+) -> Figure:
+    """A kernel that learns from one pair of pictures, at one step; returns the Figure.
+
+    Shapes: image `(H, W)`, wanted `(oh, ow)`, each of `kernels` `(k, k)`, one a step.
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(image, kernels[0].shape)
+    answer = (windows * kernels[step]).sum(axis=(2, 3))
+    fig, axes = plt.subplots(1, 4, figsize=(11, 2.6), width_ratios=[4, 4, 4, 3])
+    axes[0].imshow(image, cmap="gray")
+    axes[0].set_title("the photograph")
+    for ax, values, title in [
+        (axes[1], wanted, "the map that is wanted"),
+        (axes[2], answer, f"its map after {step} steps"),
+    ]:
+        ax.imshow(values, cmap=SIGNED, norm=signed_norm(wanted))
+        ax.set_title(title)
+    for ax in axes[:3]:
+        ax.set(xticks=[], yticks=[])
+        ax.grid(False)
+    number_grid(
+        kernels[step], signed=True, number="{:.1f}", title="its kernel", ax=axes[3]
+    )
+    error = np.mean((answer - wanted) ** 2)
+    axes[2].set_xlabel(f"mean squared error {error:.4f}")
+    return fig
+
+
+def _frame(row, column, height, width):
+    """A vermilion frame around pixels."""
+    corner = (column - 0.5, row - 0.5)
+    return plt.Rectangle(corner, width, height, fill=False, ec=COLOURS[1], lw=2)
