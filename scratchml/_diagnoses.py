@@ -481,10 +481,11 @@ def over_time(case: Case) -> Iterator[Guess]:
     scale = size(case.right)
     ends = [alike(case.mine[:, t:], case.right[:, t:], scale) for t in range(T)]
     if late := sum(ends):
+        lost = "lost" if late == 1 else "lost, or taken twice"
         yield (
             case.mine,
             f"Only the last {late} of {T} time steps are right: a path back through "
-            "time is lost. dh_t is dy_t and all that step t+1 sends back.",
+            f"time is {lost}. dh_t is dy_t plus what step t+1 sends back, no more.",
         )
 
 

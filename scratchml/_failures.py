@@ -11,6 +11,7 @@ import contextlib
 import difflib
 import linecache
 import re
+import sys
 import sysconfig
 import textwrap
 import traceback
@@ -122,7 +123,7 @@ def learners_place(trace: TracebackType | None) -> Place | None:
     found = None
     for frame, number in traceback.walk_tb(trace):
         name = frame.f_code.co_filename
-        if not name.startswith(LIBRARY):
+        if not name.startswith(LIBRARY) and not name.endswith(".pyx"):
             line = linecache.getline(name, number, frame.f_globals)
             found = Place(frame, number, line.strip())
     return found
@@ -160,6 +161,8 @@ def names_meant(error: Exception, frame: FrameType | None) -> str:
             return f"For an array write np.{error.name}(...)."
     else:
         known = names_at_hand(frame)
+        if error.name in sys.stdlib_module_names:
+            return f"Write `import {error.name}` first."
     near = difflib.get_close_matches(error.name, known, n=1, cutoff=0.6)
     if near:
         return f"Did you mean {known[near[0]]}?"

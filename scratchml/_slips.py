@@ -6,6 +6,7 @@ behaves as theirs does. That names mistakes that nobody has listed before.
 """
 
 import ast
+import contextlib
 import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -119,6 +120,8 @@ def _expressions(places: list[Place]) -> list[str]:
 
 
 def _quoted(code: str) -> str:
+    with contextlib.suppress(SyntaxError):  # part of a line may be no expression
+        code = ast.unparse(ast.parse(code, mode="eval"))
     short = code if len(code) <= LONGEST else f"{code[: LONGEST - 3]}..."
     return f"`{short}`"
 
