@@ -133,7 +133,7 @@ def same(
     eval mode, there without the gradients if `eval_gradients` is False. Raises
     CheckFailed with a diagnosis; prints one line when all agrees.
 
-    Derived in notebooks/01_nn.ipynb, section *Neuron, layer, forward pass*.
+    Derived in notebooks/01_nn.ipynb, section *What to minimise: the loss*.
     """
     name = name_of(mine)
     rng = rng.spawn(1)[0]
@@ -202,7 +202,7 @@ def batches_check(
 
     Raises CheckFailed with a diagnosis; prints one line when all is well.
 
-    Derived in notebooks/01_nn.ipynb, section *Optimizers*.
+    Derived in notebooks/deeper/01_nn.ipynb, section *How many examples?*.
     """
     check_epochs(batches, n, batch_size, rng)
     for other_n, other_size in ((15, 5), (4, 7)):

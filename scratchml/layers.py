@@ -271,7 +271,8 @@ def glorot(shape: Shape, fan_in: int, fan_out: int, rng: Generator) -> Array:
     It keeps the signal level on the way forward and the gradient on the way back.
     `fan_in` and `fan_out` are the numbers of inputs and outputs of one unit.
 
-    Derived in notebooks/01_nn.ipynb, section *Tuning* (Glorot and Bengio, 2010).
+    Derived in notebooks/deeper/01_nn.ipynb, section *Initialisation*
+    (Glorot and Bengio, 2010).
     """
     limit = math.sqrt(6 / (fan_in + fan_out))
     return rng.uniform(-limit, limit, shape)
@@ -280,7 +281,7 @@ def glorot(shape: Shape, fan_in: int, fan_out: int, rng: Generator) -> Array:
 def he(shape: Shape, fan_in: int, fan_out: int, rng: Generator) -> Array:
     """Normal with variance `2 / fan_in`: for ReLU, which discards half of the signal.
 
-    Derived in notebooks/01_nn.ipynb, section *Tuning* (He et al., 2015).
+    Derived in notebooks/deeper/01_nn.ipynb, section *Initialisation* (He et al., 2015).
     """
     return rng.normal(0, math.sqrt(2 / fan_in), shape)
 
@@ -290,7 +291,7 @@ def standard_normal(shape: Shape, fan_in: int, fan_out: int, rng: Generator) -> 
 
     It saturates every unit of a wide layer.
 
-    Derived in notebooks/01_nn.ipynb, section *Tuning*.
+    Derived in notebooks/deeper/01_nn.ipynb, section *Initialisation*.
     """
     return rng.normal(0, 1, shape)
 
@@ -356,7 +357,7 @@ class Linear(Layer):
 def sigmoid(x: Array) -> Array:
     """`1 / (1 + exp(-x))`, from the exponential that cannot overflow.
 
-    Derived in notebooks/01_nn.ipynb, section *Neuron, layer, forward pass*.
+    Derived in notebooks/deeper/01_nn.ipynb, section *Activations*.
 
     >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
     array([0. , 0.5, 1. ])
@@ -370,7 +371,7 @@ class Sigmoid(Layer):
 
     Raises TypeError for integers.
 
-    Derived in notebooks/01_nn.ipynb, section *Backpropagation*.
+    Derived in notebooks/deeper/01_nn.ipynb, section *Activations*.
     """
 
     def forward(self, x: Array) -> Array:
@@ -388,7 +389,7 @@ class Tanh(Layer):
 
     Raises TypeError for integers.
 
-    Derived in notebooks/01_nn.ipynb, section *Backpropagation*.
+    Derived in notebooks/deeper/01_nn.ipynb, section *Activations*.
     """
 
     def forward(self, x: Array) -> Array:
@@ -419,7 +420,7 @@ class ReLU(Layer):
 class LeakyReLU(Layer):
     """A ReLU that lets a little through: `y = x where x > 0, else slope x`.
 
-    Derived in notebooks/01_nn.ipynb, section *Backpropagation* (Maas, Hannun and Ng,
+    Derived in notebooks/deeper/01_nn.ipynb, section *Activations* (Maas, Hannun and Ng,
     2013).
     """
 
@@ -463,7 +464,7 @@ class Softmax(Layer):
     y_j)`. To train, end the network with scores and use `CrossEntropyLoss`, which is
     stable.
 
-    Derived in notebooks/01_nn.ipynb, section *Backpropagation*.
+    Derived in notebooks/deeper/01_nn.ipynb, section *Softmax, backwards*.
     """
 
     def forward(self, x: Array) -> Array:
@@ -483,7 +484,8 @@ class Dropout(Layer):
 
     Raises ValueError for `p` outside [0, 1).
 
-    Derived in notebooks/01_nn.ipynb, section *Tuning* (Srivastava et al., 2014).
+    Derived in notebooks/deeper/01_nn.ipynb, section *Overfitting*
+    (Srivastava et al., 2014).
     """
 
     def __init__(self, p: float = 0.5, *, rng: Generator) -> None:
@@ -525,7 +527,8 @@ class BatchNorm(Layer):
     Raises ValueError if `x` has the wrong shape, or only one number a feature while
     training; TypeError if its dtype is not that of the weights.
 
-    Derived in notebooks/01_nn.ipynb, section *Tuning* (Ioffe and Szegedy, 2015).
+    Derived in notebooks/deeper/01_nn.ipynb, section *Batch normalisation*
+    (Ioffe and Szegedy, 2015).
 
     >>> layer = BatchNorm(2, dtype=np.float64)
     >>> layer.forward(np.array([[1.0, 10.0], [3.0, 30.0]])).round(3)
@@ -619,7 +622,7 @@ def per_feature(v: Array, x: Array) -> Array:
 class Flatten(Layer):
     """Lay each example out as one row: `(N, ...)` to `(N, D)`; `dx` goes back.
 
-    Derived in notebooks/01_nn.ipynb, section *Digits, and a baseline to beat*.
+    Derived in notebooks/01_nn.ipynb, section *Backpropagation*.
     """
 
     def forward(self, x: Array) -> Array:

@@ -88,7 +88,7 @@ class MSELoss(Loss):
     Raises ValueError if they differ or are empty, TypeError if the scores are integers.
     So do the losses below.
 
-    Derived in notebooks/01_nn.ipynb, section *What to minimise: the loss*.
+    Derived in notebooks/deeper/01_nn.ipynb, section *Squared error or cross-entropy?*.
 
     >>> loss = MSELoss()
     >>> loss.forward(np.array([[1.0, 2.0]]), np.array([[1.0, 4.0]]))
@@ -187,7 +187,7 @@ class BCEWithLogitsLoss(Loss):
 
     Raises ValueError if the shapes differ or a target is outside [0, 1].
 
-    Derived in notebooks/01_nn.ipynb, section *What to minimise: the loss*.
+    Derived in notebooks/deeper/01_nn.ipynb, section *Squared error or cross-entropy?*.
 
     >>> loss = BCEWithLogitsLoss()
     >>> round(loss.forward(np.array([0.0, 3.0]), np.array([1, 1])), 4)
@@ -216,7 +216,7 @@ class Penalty(_Measure):
     Hand it to `fit` or `train_step` as `penalty=`: they add it for every weight matrix,
     to the loss and to the gradient. `strength` is the factor, lambda in the notebook.
 
-    Derived in notebooks/01_nn.ipynb, section *Tuning*.
+    Derived in notebooks/deeper/01_nn.ipynb, section *Overfitting*.
     """
 
     def __init__(self, strength: float) -> None:
@@ -240,7 +240,7 @@ class L1(Penalty):
     It pulls every weight towards zero by the same amount and leaves most of them *at*
     zero.
 
-    Derived in notebooks/01_nn.ipynb, section *Tuning* (Tibshirani, 1996).
+    Derived in notebooks/deeper/01_nn.ipynb, section *Overfitting* (Tibshirani, 1996).
     """
 
     def forward(self, W: Array) -> float:
@@ -258,7 +258,8 @@ class L2(Penalty):
 
     It pulls large weights harder than small ones; with plain SGD it is weight decay.
 
-    Derived in notebooks/01_nn.ipynb, section *Tuning* (Krogh and Hertz, 1991).
+    Derived in notebooks/deeper/01_nn.ipynb, section *Overfitting*
+    (Krogh and Hertz, 1991).
     """
 
     def forward(self, W: Array) -> float:

@@ -132,8 +132,8 @@ class AdaGrad(Optimizer):
 
     Parameters with rare gradients keep large steps; all steps shrink as `s` grows.
 
-    Derived in notebooks/01_nn.ipynb, section *Optimizers* (Duchi, Hazan and Singer,
-    2011).
+    Derived in notebooks/deeper/01_nn.ipynb, section *Optimizers in full*
+    (Duchi, Hazan and Singer, 2011).
     """
 
     def __init__(self, lr: float = 0.01, eps: float = 1e-10) -> None:
@@ -150,7 +150,8 @@ class RMSProp(Optimizer):
     """AdaGrad that forgets: `s <- decay s + (1 - decay) g^2`, `p <- p - lr g / (sqrt(s)
     + eps)`.
 
-    Derived in notebooks/01_nn.ipynb, section *Optimizers* (Tieleman and Hinton, 2012).
+    Derived in notebooks/deeper/01_nn.ipynb, section *Optimizers in full*
+    (Tieleman and Hinton, 2012).
     """
 
     def __init__(
@@ -174,7 +175,8 @@ class Adam(Optimizer):
     `m^ = m / (1 - beta1^t)`, `v^ = v / (1 - beta2^t)`, and `p <- p - lr m^ / (sqrt(v^)
     + eps)`.
 
-    Derived in notebooks/01_nn.ipynb, section *Optimizers* (Kingma and Ba, 2015).
+    Derived in notebooks/deeper/01_nn.ipynb, section *Optimizers in full*
+    (Kingma and Ba, 2015).
     """
 
     def __init__(
@@ -205,7 +207,7 @@ class Adam(Optimizer):
 def gradient_norm(model: Layer) -> float:
     """The length of all gradients of the model laid end to end: `sqrt(sum g^2)`.
 
-    Derived in notebooks/02_rnn.ipynb, section *Vanishing and exploding gradients*.
+    Derived in notebooks/deeper/02_rnn.ipynb, section *Clipping*.
     """
     squares = [float(np.vdot(g, g)) for g in model.gradients().values()]
     return math.sqrt(sum(squares))
@@ -217,7 +219,7 @@ def clip_gradients(model: Layer, max_norm: float) -> float:
     The direction stays. Returns the norm before clipping. Raises ValueError unless
     `max_norm` is above 0.
 
-    Derived in notebooks/02_rnn.ipynb, section *Vanishing and exploding gradients*
+    Derived in notebooks/deeper/02_rnn.ipynb, section *Clipping*
     (Pascanu, Mikolov and Bengio, 2013).
     """
     require(max_norm > 0, f"clip_gradients expects max_norm > 0, got {max_norm}")

@@ -177,7 +177,7 @@ def batches(
     Raises ValueError if `x` and `y` differ in length or are empty, and for a batch size
     below 1.
 
-    Derived in notebooks/01_nn.ipynb, section *Optimizers*.
+    Derived in notebooks/deeper/01_nn.ipynb, section *How many examples?*.
 
     >>> x, y = np.arange(5), np.arange(5) * 10
     >>> for xb, yb in batches(x, y, batch_size=2, rng=None):
@@ -219,7 +219,7 @@ def train_step(
     axes or more; biases stay free), to the loss *and* to the gradient. Gradients longer
     than `clip_norm` are shortened to it (`clip_gradients`).
 
-    Derived in notebooks/01_nn.ipynb, section *Optimizers*.
+    Derived in notebooks/01_nn.ipynb, section *Backpropagation*.
     """
     scores = model.forward(x)
     value = loss.forward(scores, y)
@@ -452,7 +452,7 @@ def accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
 
     Raises ValueError if the two do not fit, are empty or hold NaN.
 
-    Derived in notebooks/01_nn.ipynb, section *Digits, and a baseline to beat*.
+    Derived in notebooks/01_nn.ipynb, section *Train properly*.
 
     >>> scores = np.array([[0.1, 2.0], [3.0, 0.0], [0.2, 0.1]])
     >>> y = np.array([1, 0, 1])
@@ -483,7 +483,7 @@ def confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     Raises ValueError if the shapes differ or are empty, and unless all classes are
     integers from 0 to 9,999.
 
-    Derived in notebooks/01_nn.ipynb, section *Look at what it learned*.
+    Derived in notebooks/deeper/01_nn.ipynb, section *Look closer*.
 
     >>> confusion_matrix(y_true=[0, 0, 1, 2], y_pred=[0, 1, 1, 2])
     array([[1, 1, 0],
@@ -537,7 +537,7 @@ def save_weights(model: Layer, path: str | Path) -> None:
     The file is written beside its place and renamed, so that nobody ever reads half of
     it.
 
-    Derived in notebooks/01_nn.ipynb, section *Look at what it learned*.
+    Derived in notebooks/deeper/01_nn.ipynb, section *Look closer*.
 
     >>> import tempfile
     >>> from scratchml import Linear, Sequential
@@ -561,7 +561,7 @@ def load_weights(model: Layer, path: str | Path) -> None:
     Raises ValueError if the file is damaged, or if a name or a shape is not the
     model's.
 
-    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
+    Derived in notebooks/04_lime.ipynb, section *Your LIME explains*.
     """
     state = _read_arrays(path)
     try:
