@@ -22,8 +22,8 @@ class Surrogate:
     `effective_samples` is `sum(w)^2 / sum(w^2)`. Undefined values are NaN: the R^2 of
     constant answers, and errors where a sample alone decides its own fit.
 
-    Derived in notebooks/04_lime.ipynb, section *Perturb, weigh, fit*; its quality in
-    section *How good is an explanation?*.
+    Derived in notebooks/04_lime.ipynb, section *Fit*; its quality in
+    notebooks/deeper/04_lime.ipynb, section *How sure is a coefficient?*.
     """
 
     coef: np.ndarray
@@ -66,7 +66,7 @@ class Explanation(Surrogate):
     masks of a table are scaled columns; for a categorical column, 1 where a sample has
     the value of `x`, else 0, and `perturb` puts the most frequent other value there.
 
-    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
+    Derived in notebooks/04_lime.ipynb, section *Your LIME explains*.
     """
 
     names: list

@@ -51,8 +51,8 @@ def deletion_insertion(
 
     Raises ValueError for fewer than one random order and an unknown label.
 
-    Derived in notebooks/04_lime.ipynb, section *How good is an explanation?* (Petsiuk,
-    Das, Saenko, 2018).
+    Derived in notebooks/deeper/04_lime.ipynb, section *How good is an explanation?*
+    (Petsiuk, Das, Saenko, 2018).
 
     >>> from scratchml import explain_text
     >>> def predict(texts):
@@ -202,7 +202,7 @@ def stability(
 
     Compares all pairs. Raises ValueError for fewer than two seeds.
 
-    Derived in notebooks/04_lime.ipynb, section *Does it work?*.
+    Derived in notebooks/deeper/04_lime.ipynb, section *Does it work?*.
 
     >>> from scratchml import explain_text
     >>> def predict(texts):
@@ -239,8 +239,8 @@ def randomised_weights(
     are kept, as the sizes are alike for any model: where an image is empty all weights
     are near 0. Raises ValueError when `randomised` yields nothing.
 
-    Derived in notebooks/04_lime.ipynb, section *How good is an explanation?* (Adebayo
-    et al., 2018).
+    Derived in notebooks/deeper/04_lime.ipynb, section *How good is an explanation?*
+    (Adebayo et al., 2018).
     """
     trained = explain(predict)
     c = trained.label(label)
@@ -263,7 +263,7 @@ def shuffled_weights(
     `parameters` is a dict such as `model.parameters()`, changed in place and restored
     at the end, also when you stop early.
 
-    Derived in notebooks/04_lime.ipynb, section *How good is an explanation?*.
+    Derived in notebooks/deeper/04_lime.ipynb, section *How good is an explanation?*.
     """
     trained = {name: p.copy() for name, p in parameters.items()}
     try:
@@ -320,7 +320,7 @@ def recovery(
     `planted` are names, as in `explanation.names`; `k` defaults to their number. Raises
     ValueError when nothing is planted or a name is unknown.
 
-    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
+    Derived in notebooks/deeper/04_lime.ipynb, section *The stamp, counted*.
 
     >>> from scratchml import explain_text
     >>> def predict(texts):

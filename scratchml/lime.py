@@ -56,8 +56,8 @@ def sample_masks(
 
     Raises ValueError for fewer than 2 masks, no part, an unknown kind or design.
 
-    Derived in notebooks/04_lime.ipynb, section *Perturb, weigh, fit*; the designs in
-    section *Does it work?*.
+    Derived in notebooks/04_lime.ipynb, section *Perturb, ask, weigh*; the designs
+    in notebooks/deeper/04_lime.ipynb, section *Does it work?*.
 
     >>> sample_masks(4, 5, rng=np.random.default_rng(0)).astype(int)
     array([[1, 1, 1, 1, 1],
@@ -115,7 +115,7 @@ def mask_distance(Z: np.ndarray) -> np.ndarray:
     `D = 1 - sqrt(k / d)` with k of d parts on. Shapes: `(n, d)` in, `(n,)` out, each in
     [0, 1]. Raises ValueError for another shape or d = 0.
 
-    Derived in notebooks/04_lime.ipynb, section *Perturb, weigh, fit*.
+    Derived in notebooks/04_lime.ipynb, section *Perturb, ask, weigh*.
 
     >>> mask_distance([[1, 1, 1, 1], [1, 0, 0, 0], [0, 0, 0, 0]])
     array([0. , 0.5, 1. ])
@@ -133,7 +133,7 @@ def exponential_kernel(D: np.ndarray, width: float = 0.25) -> np.ndarray:
     Shapes: `(n,)` in, `(n,)` out, each in [0, 1]. Raises ValueError unless the width is
     above 0.
 
-    Derived in notebooks/04_lime.ipynb, section *Perturb, weigh, fit*.
+    Derived in notebooks/04_lime.ipynb, section *Perturb, ask, weigh*.
 
     >>> exponential_kernel([0.0, 0.25, 1.0]).round(4)
     array([1.000e+00, 6.065e-01, 3.000e-04])
@@ -192,8 +192,8 @@ def fit_surrogate(
     Raises ValueError for shapes that do not fit, NaN, negative or only zero weights,
     and for features that the samples do not determine when alpha is 0.
 
-    Derived in notebooks/04_lime.ipynb, section *Perturb, weigh, fit*; the errors
-    (White, 1980) in section *How good is an explanation?*.
+    Derived in notebooks/04_lime.ipynb, section *Fit*; the errors (White, 1980) in
+    notebooks/deeper/04_lime.ipynb, section *How sure is a coefficient?*.
 
     >>> Z = sample_masks(50, 3, rng=np.random.default_rng(0))
     >>> Y = 0.1 + Z @ np.array([[0.5], [0.0], [-0.2]])
@@ -356,7 +356,7 @@ def predict_perturbed(
     Raises ValueError when `predict` does not return probabilities, or with
     `mode="regression"` one number for each input.
 
-    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
+    Derived in notebooks/04_lime.ipynb, section *Your LIME explains*.
 
     >>> def predict(texts):
     ...     p = np.array([len(text) / 10 for text in texts])
@@ -586,7 +586,7 @@ def explain_image(
     segments or a fill that do not fit it, for an unknown label, and when `predict` does
     not return probabilities.
 
-    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
+    Derived in notebooks/04_lime.ipynb, section *Your LIME explains*.
 
     >>> def predict(images):  # looks at the left half alone
     ...     p = images[:, :, :4].mean(axis=(1, 2))
@@ -651,7 +651,7 @@ def blend(
     `hidden ^ (flip & on)`, where `flip = image ^ hidden` and `on` has all bits set or
     none, works on the bits of any dtype.
 
-    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
+    Derived in notebooks/deeper/04_lime.ipynb, section *Switch parts off*.
 
     >>> image = np.full((2, 4), 7)
     >>> halves = np.array([[0, 0, 1, 1], [0, 0, 1, 1]])
@@ -725,7 +725,7 @@ def superpixels(image: np.ndarray, n_segments: int = 60) -> np.ndarray:
     Raises ValueError for another shape or NaN, ImportError without scikit-image: take
     `grid_segments(image)` then.
 
-    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
+    Derived in notebooks/04_lime.ipynb, section *Your LIME explains*.
     """
     image = _image("superpixels", image)
     if min(image.shape[:2]) < 64:
@@ -743,7 +743,7 @@ def grid_segments(image: np.ndarray, cells: int = 7) -> np.ndarray:
     Their sides differ by one pixel at most. Raises ValueError unless the image is
     `(H, W)` or `(H, W, 3)` and finite.
 
-    Derived in notebooks/04_lime.ipynb, section *Perturb, weigh, fit*.
+    Derived in notebooks/04_lime.ipynb, section *Perturb, ask, weigh*.
 
     >>> grid_segments(np.zeros((2, 6)), 3)
     array([[0, 0, 1, 1, 2, 2],
@@ -794,7 +794,7 @@ def explain_text(
     whole words of the text, for an unknown label, and when `predict` does not return
     probabilities.
 
-    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
+    Derived in notebooks/04_lime.ipynb, section *Your LIME explains*.
 
     >>> def predict(texts):
     ...     p = np.array([0.9 if "good" in text else 0.2 for text in texts])
@@ -844,7 +844,7 @@ def remove_words(
     `pieces` are (gap, word, feature of the word), as an `Explanation` has them; the
     last has feature -1. `out` is ignored: strings cannot be written into.
 
-    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
+    Derived in notebooks/deeper/04_lime.ipynb, section *Words*.
 
     >>> pieces = [("", "not", 0), (" ", "good", 1), ("!", "", -1)]
     >>> remove_words(pieces, "UNK", [[True, True], [False, True]])
@@ -1019,7 +1019,7 @@ def explain_tabular(
     categorical, a category that the background does not have, an unknown column or
     label, and when `predict` does not return probabilities.
 
-    Derived in notebooks/04_lime.ipynb, section *The idea in two dimensions*.
+    Derived in notebooks/deeper/04_lime.ipynb, section *Tables*.
 
     >>> def predict(rows):  # the second column alone decides
     ...     return np.column_stack([rows[:, 1], 1 - rows[:, 1]])
@@ -1183,8 +1183,8 @@ def submodular_pick(
 
     Raises ValueError for no explanations, a budget below 1, or images cut differently.
 
-    Derived in notebooks/04_lime.ipynb, section *Which examples to look at* (Ribeiro et
-    al., 2016).
+    Derived in notebooks/deeper/04_lime.ipynb, section *Which examples to look at*
+    (Ribeiro et al., 2016).
 
     >>> def predict(texts):
     ...     p = np.array([len(set(text.split())) / 10 for text in texts])

@@ -27,7 +27,7 @@ def words(text: str) -> list[str]:
     A word is made of letters, digits and marks of any alphabet, with apostrophes
     inside.
 
-    Derived in notebooks/04_lime.ipynb, section *Explain digits, text and a photograph*.
+    Derived in notebooks/deeper/04_lime.ipynb, section *Words*.
 
     >>> words("Don't split the naïve, O’Neill said ☂")
     ["Don't", 'split', 'the', 'naïve', 'O’Neill', 'said', '☂']
@@ -125,7 +125,7 @@ def pad(sequences: Iterable[ArrayLike], length: int | None = None) -> Array:
     Raises TypeError if a list holds anything but integers, ValueError for a length
     below 1.
 
-    Derived in notebooks/02_rnn.ipynb, section *A text classifier*.
+    Derived in notebooks/deeper/02_rnn.ipynb, section *Embedding and padding*.
 
     >>> pad([[5, 9, 2], [7]])
     array([[5, 9, 2],
