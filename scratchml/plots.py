@@ -1136,7 +1136,7 @@ def _back(ax, start, end, text="", aside=(0, 12)):
     _arrow(ax, start, end, text, aside, BACK)
 
 
-# ------------------------------------------------------------ images: pictures of 03_cnn
+# ----------------------------------------------------------- images: pictures of 03_cnn
 
 
 def number_grid(
