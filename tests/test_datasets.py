@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import http.server
 import importlib.util
+import inspect
 import os
 import re
 import socket
@@ -192,6 +193,36 @@ def test_the_labels_belong_to_the_digits():
 def test_each_call_returns_arrays_of_its_own():
     datasets.mnist(full=False).train[0][:] = 7
     assert datasets.mnist(full=False).train[0].max() == 1
+
+
+LOADERS = [
+    f
+    for f in vars(datasets).values()
+    if inspect.isfunction(f) and f.__annotations__.get("return") is datasets.Dataset
+]
+
+
+@pytest.mark.parametrize("load", LOADERS, ids=lambda load: load.__name__)
+def test_every_loader_gives_three_parts_the_same_twice(load):
+    has_full = "full" in inspect.signature(load).parameters
+    options = {"full": False} if has_full else {}
+    first = load(**options)
+    again = load(**options)
+    assert isinstance(first, datasets.Dataset)
+    for part, same in zip(first, again, strict=True):
+        arrays = part if isinstance(part, tuple) else (part,)
+        same = same if isinstance(same, tuple) else (same,)
+        assert len({len(a) for a in arrays}) == 1 and len(arrays[0]) > 0
+        for a, b in zip(arrays, same, strict=True):
+            assert isinstance(a, np.ndarray) and np.array_equal(a, b)
+            assert not np.shares_memory(a, b), "the caller may change it"
+
+
+def test_every_file_of_data_has_its_row():
+    readme = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
+    rows = set(re.findall(r"^\| `([\w.]+)` ", readme, re.M))
+    files = {path.name for path in (ROOT / "data").iterdir() if path.is_file()}
+    assert files - {"README.md", "LICENSES.txt"} <= rows
 
 
 def test_checksum_in_the_readme_is_that_of_the_file():
