@@ -171,7 +171,7 @@ def _rgb(colour):
 
 
 def percent(p):
-    return f"{100 * p:.0f} %"
+    return f"{100 * p:.0f}\u00a0%"
 
 
 class Page:
@@ -187,6 +187,13 @@ class Page:
         """A new drawing, `pixels` as the canvas has them: its opacity is the ink."""
         pixels = np.asarray(pixels, np.uint8).reshape(-1, width, 4)
         return self.take(as_mnist(pixels[..., 3]))
+
+    def warm_up(self):
+        """Do everything once: a browser compiles what it runs for the first time."""
+        self.draw(np.tri(64, 256, dtype=np.uint8) * 255, 64)
+        for name in self.models:
+            self.why(name, samples=100)
+        self.take(np.zeros_like(self.drawn))
 
     def take(self, picture):
         """A picture in place of a drawing."""

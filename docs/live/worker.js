@@ -76,6 +76,7 @@ async function start(list) {
   for (const name of ["page.py", "live_nn.npz", "live_lenet.npz"])
     python.FS.writeFile(name, files.get(name));
   page = python.runPython("from page import Page; Page()");
+  page.warm_up();
   const versions = python.runPython(
     "import sys, numpy; f'Python {sys.version.split()[0]}, numpy {numpy.__version__}'",
   );
