@@ -353,7 +353,7 @@ def test_the_address_is_written_in_one_place_and_generated_elsewhere():
     slug, _ = published()
     generated = {
         *links.wanted_texts(),
-        *(ROOT / "notebooks" / "exercises").glob("*.ipynb"),
+        *(ROOT / "notebooks" / "exercises").rglob("*.ipynb"),
     }
     for path in own_files():
         content = path.read_text(encoding="utf-8", errors="replace")
