@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -303,11 +304,13 @@ def bug_hunt(histories: Mapping[str, Mapping], right: str = "correct") -> None:
             verdict = "right" if letters[vote] == right else "wrong"
             title = f"{vote}: {letters[vote]}. This one is {verdict}."
         ax.set(title=title, xlabel="epoch", ylabel="loss")
-        height = -np.inf  # letters that would lie on each other move up
-        gap = 0.05 * np.ptp(ax.get_ylim())
-        for letter, name in letters.items():
-            height = max(histories[name]["loss"][0], height + gap)
-            ax.text(0.95, height, letter, ha="right", va="center")
+        ax.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+        for place, (letter, name) in enumerate(letters.items()):
+            x = 1.1 + 0.2 * place  # side by side, each on its own curve
+            loss = histories[name]["loss"]
+            y = np.interp(x, range(1, len(loss) + 1), loss)
+            paper = {"boxstyle": "circle,pad=0.15", "fc": "white", "ec": "none"}
+            ax.text(x, y, letter, ha="center", va="center", bbox=paper)
         return _figure(ax)
 
     show(draw, vote=Choice("I trust", "none yet", ["none yet", *letters]))
@@ -387,7 +390,8 @@ def learn_to_write(
     def draw(moment: int, temperature: float) -> Figure:
         shown = names if _is_still() else [names[moment - 1]]
         texts = {name: write(moments[name], prompt, temperature) for name in shown}
-        return _figure_of(plots.texts(texts, title="The same prompt, continued"))
+        title = "One prompt: noise, then letters, then words"
+        return _figure_of(plots.texts(texts, title=title))
 
     show(
         draw,
@@ -497,7 +501,6 @@ def learned_kernel(
         return plots.learned_kernel(image, wanted, kernels, int(step))
 
     show(draw, step=Slider("step", last, 0, last))
-
 
 
 # --------------------------------------------------------------- 04_lime: explanations

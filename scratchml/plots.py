@@ -444,7 +444,7 @@ def computational_graph(
     ax = _axes(ax, (9, 3.4))
     blank = {"fc": "white", "ec": "none", "pad": 1}
     for name, value, gradient, start, end in wires:
-        ax.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": QUIET})
+        ax.plot(*zip(start, end, strict=True), color=QUIET, lw=1, zorder=1)
         share, ha = (-0.05, "right") if start[0] == 0 else (0.5, "center")
         across, up = np.array(start) + share * np.subtract(end, start)
         if start[0] == 0:
@@ -749,7 +749,7 @@ def numbered_parts(
         inside = np.argwhere(segments == part)
         # A pixel of the part: the mean of a crescent lies outside.
         y, x = inside[np.square(inside - inside.mean(axis=0)).sum(axis=1).argmin()]
-        look = {"color": "white", "size": 9, "weight": "bold"}
+        look: dict[str, Any] = {"color": "white", "size": 9, "weight": "bold"}
         paper = {"facecolor": "black", "alpha": 0.45, "pad": 1.5, "lw": 0}
         ax.text(x, y, str(part), ha="center", va="center", bbox=paper, **look)
     return _label(ax, title)

@@ -120,6 +120,23 @@ def data():
             (np.array([0.8, 0.9]), ["nearest mean", "network"], np.array([0.02, 0.01])),
             {},
         ),
+        "descent": ((np.square, np.array([-2.0, 1.0, -0.5])), {"limits": (-3, 3)}),
+        "computational_graph": ((2, 3, 1, 5), {}),
+        "class_bars": ((np.array([0.1, 0.7, 0.2]), 2), {}),
+        "unrolled": ((), {"backward": True}),
+        "two_steps": (({"x1": 0.5, "h1": 0.4}, {"y1": 1, "y2": 1, "h1": 1.9}), {}),
+        "lstm_cell": ((), {"backward": True}),
+        "letters": (("call me ishmael", rng.random(15)), {"columns": 10}),
+        "texts": (({"after 0 steps": "xqzt", "after 50 steps": "the wh"},), {}),
+        "word_by_word": (
+            (
+                ["from", "lee"],
+                np.array([0.4, 0.8]),
+                [True, False],
+                ["atheism", "other"],
+            ),
+            {},
+        ),
     }
 
 
@@ -172,6 +189,7 @@ def test_draws_on_the_given_axes_and_nowhere_else(name):
         + len(right.images)
         + len(right.collections)
         + len(right.patches)
+        + len(right.texts)
         > 0
     )
     figure.canvas.draw()
