@@ -101,6 +101,7 @@ from .lime import (
     grid_segments,
     submodular_pick,
 )
+from .many import explain_many, ExplanationFailed
 from .faithfulness import (
     deletion_insertion,
     masks_of,

@@ -1,0 +1,146 @@
+"""A whole data set explained: one explanation for each input, on several processors.
+
+The work is spread by joblib. Past one machine, set another of its engines around the
+call; the explanations stay the same.
+"""
+
+import contextlib
+import traceback
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from ._support import progress_bar, require
+from .explanation import Explanation
+
+
+class ExplanationFailed(RuntimeError):
+    """One input of `explain_many` could not be explained.
+
+    `position` is its place among the inputs; `details` is the traceback, as text,
+    since the error may have happened on another machine.
+    """
+
+    def __init__(self, position: int, reason: str, details: str = ""):
+        super().__init__(position, reason, details)
+        self.position = position
+        self.reason = reason
+        self.details = details
+
+    def __str__(self):
+        return f"input {self.position}: {self.reason}"
+
+
+class _Failure(NamedTuple):
+    """What went wrong, in words: an exception itself may not travel."""
+
+    reason: str
+    details: str
+
+
+def explain_many(
+    explain: Callable[..., Explanation],
+    inputs: Iterable[Any],
+    *,
+    n_jobs: int | None = None,
+    seed: int = 0,
+    progress: bool = True,
+    errors: Literal["raise", "return"] = "raise",
+) -> list[Any]:
+    """Explain every input, in order; `explain(x, seed=...)` explains one.
+
+    `explain` is most easily a `functools.partial` of `explain_image`, `explain_text` or
+    `explain_tabular`, with `progress=False`. Input i gets a seed of its own, made of
+    `seed` and i: so the explanations are the same for any `n_jobs` and any engine.
+
+    - `n_jobs`: how many processes, each with one thread; -1 is one for each processor,
+      None is one, or what a `joblib.parallel_config` around the call says. That also
+      chooses the engine: with `joblib.parallel_config(backend="dask")` the inputs go to
+      a Dask cluster.
+    - `errors`: `"raise"` stops at the first input, in order, that fails; with
+      `"return"` an `ExplanationFailed` stands in its place, and the others are kept.
+
+    What travels to another process is pickled in memory. Ctrl-C stops all processes.
+
+    Raises ExplanationFailed, which names the input; ValueError for other `errors`;
+    ImportError without joblib.
+
+    Derived in notebooks/deeper/04_lime.ipynb, section *Which examples to look at*.
+
+    >>> from functools import partial
+    >>> from scratchml import explain_text
+    >>> def predict(texts):
+    ...     p = np.array([0.9 if "good" in text else 0.2 for text in texts])
+    ...     return np.column_stack([1 - p, p])
+    >>> explain = partial(explain_text, predict, labels=1, progress=False)
+    >>> many = explain_many(explain, ["a good film", "good", ""], errors="return")
+    >>> [told.top(k=1)[0].name for told in many[:2]]
+    ['good', 'good']
+    >>> print(many[2])
+    input 2: ValueError: explain_text: the text '' has no words to leave out
+    """
+    import joblib
+
+    require(
+        errors in ("raise", "return"),
+        f"explain_many expects errors 'raise' or 'return', got {errors!r}",
+    )
+    inputs = list(inputs)
+    one = joblib.delayed(_explain_one)
+    tasks = (one(explain, x, _seed(seed, i)) for i, x in enumerate(inputs))
+    found: list[Any] = []
+    with _one_thread_each(), progress_bar(len(inputs), progress) as bar:
+        results = _in_order(tasks, n_jobs)
+        for position, told in enumerate(results):
+            if isinstance(told, _Failure):
+                told = ExplanationFailed(position, *told)
+                if errors == "raise":
+                    _stop(results)
+                    raise told
+            found.append(told)
+            bar.update()
+    return found
+
+
+def _explain_one(explain, x, seed):
+    """An explanation, or in words why there is none. Runs in another process."""
+    try:
+        return explain(x, seed=seed)
+    except Exception as error:
+        return _Failure(f"{type(error).__name__}: {error}", traceback.format_exc())
+
+
+def _in_order(tasks, n_jobs):
+    """Yield what the tasks return, each as soon as it and those before it are done."""
+    import joblib
+
+    backend, _ = joblib.parallel.get_active_backend()
+    how = "generator" if backend.supports_return_generator else "list"
+    yield from joblib.Parallel(n_jobs, return_as=how)(tasks)
+
+
+def _stop(results):
+    """Let nobody go on with inputs that nobody waits for."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # joblib counts what it cancels
+        results.close()
+
+
+def _one_thread_each() -> contextlib.AbstractContextManager:
+    """Let each of joblib's own processes use one thread: together they fill the cores.
+
+    An engine that the caller has set is left alone.
+    """
+    import joblib
+
+    backend, _ = joblib.parallel.get_active_backend()
+    if type(backend).__name__ != "LokyBackend":
+        return contextlib.nullcontext()
+    return joblib.parallel_config(backend="loky", inner_max_num_threads=1)
+
+
+def _seed(seed: int, position: int) -> int:
+    """A seed for each input: streams of different positions are unrelated."""
+    return int(np.random.SeedSequence([seed, position]).generate_state(1)[0])
