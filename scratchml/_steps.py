@@ -5,6 +5,7 @@ the learner's.
 """
 
 import copy
+import inspect
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, TypeAlias
@@ -57,8 +58,10 @@ def walk(
                 )
             steps.append(p - before)
     if len(gradients[0]) > 1 and not np.any(taken[0]):
+        letter = next(iter(inspect.signature(optimizer.update).parameters))
         raise CheckFailed(
-            f"{name}: p never changes. Update it in place: p -= ..., not p = p - ..."
+            f"{name}: {letter} never changes. Update it in place: {letter} -= ..., "
+            f"not {letter} = {letter} - ..."
         )
     return [np.array(steps) for steps in taken]
 

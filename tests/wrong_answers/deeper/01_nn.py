@@ -286,7 +286,7 @@ WRONG = {
             q /= 1 - beta2**k
             theta -= self.lr * m / (np.sqrt(q) + eps)
             """,
-            r"slip: the corrected m and q are kept: keep the plain ones, correct them in k",
+            r"slip: the corrected m and q are kept: keep the plain ones, correct them in t",
         ),
         (
             """
@@ -427,15 +427,15 @@ WRONG = {
     ],
     "dropout": [
         (
-            {0: "self.scale = kept.astype(x.dtype) / self.rate"},
+            {0: "self.scale = kept.astype(x.dtype) / self.p"},
             r"slip: divided by p: the kept ones are 1 - p of all",
         ),
         (
-            {0: "self.scale = kept.astype(x.dtype) * (1 - self.rate)"},
+            {0: "self.scale = kept.astype(x.dtype) * (1 - self.p)"},
             r"slip: multiplied by 1 - p: divide, so that the mean stays",
         ),
         (
-            {0: "scale = kept.astype(x.dtype) / (1 - self.rate)"},
+            {0: "scale = kept.astype(x.dtype) / (1 - self.p)"},
             r"slip: self\.scale is still 1 everywhere: assign it",
         ),
         (
@@ -445,32 +445,32 @@ WRONG = {
         (
             {
                 1: """
-            kept = self.rng.random(dy.shape) >= self.rate
-            return dy * kept.astype(dy.dtype) / (1 - self.rate)
+            kept = self.rng.random(dy.shape) >= self.p
+            return dy * kept.astype(dy.dtype) / (1 - self.p)
             """
             },
             r"slip: backward draws a mask of its own: it must be that of forward, self\.sca",
         ),
         (
-            {0: "self.scale[kept] = 1 / (1 - self.rate)"},
+            {0: "self.scale[kept] = 1 / (1 - self.p)"},
             r"slip: what is silenced keeps its scale 1: it must be 0",
         ),
         (
-            {1: "return dy * self.scale / (1 - self.rate)"},
+            {1: "return dy * self.scale / (1 - self.p)"},
             r"slip: backward scales twice: 1/\(1 - p\) is in self\.scale already",
         ),
         (
             {
-                0: "self.scale = np.repeat(kept[:, :1], x.shape[1], axis=1).astype(x.dtype) / (1 - self.rate)"
+                0: "self.scale = np.repeat(kept[:, :1], x.shape[1], axis=1).astype(x.dtype) / (1 - self.p)"
             },
             r"slip: whole rows are silenced: kept has a decision for each number",
         ),
         (
-            {0: "self.scale = np.full_like(x, 1 / (1 - self.rate))"},
+            {0: "self.scale = np.full_like(x, 1 / (1 - self.p))"},
             r"slip: nothing is silenced: kept is not used",
         ),
         (
-            {0: "self.scale = kept.astype(x.dtype) / (1 - self.rate) ** 0.5"},
+            {0: "self.scale = kept.astype(x.dtype) / (1 - self.p) ** 0.5"},
             r"slip: divided by the root of 1 - p: it is the mean that stays, so divide by ",
         ),
         (
@@ -478,13 +478,13 @@ WRONG = {
             r"slip: divided by the share that was kept by chance: divide by 1 - p",
         ),
         (
-            {0: "self.scale = kept.astype(x.dtype) + 1 / (1 - self.rate)"},
+            {0: "self.scale = kept.astype(x.dtype) + 1 / (1 - self.p)"},
             r"slip: 1/\(1 - p\) is added: multiply kept by it",
         ),
         ({1: "dx = dy * self.scale"}, r"returns nothing"),
         ({1: "return self.scale"}, r"It is the layer's own derivative without dy"),
         (
-            {0: "self.scale = (1 - kept) / (1 - self.rate)"},
+            {0: "self.scale = (1 - kept) / (1 - self.p)"},
             r"slip: kept and silenced are exchanged",
         ),
         (
@@ -494,7 +494,7 @@ WRONG = {
         ({1: "return dy"}, r"derivative is missing"),
         ({1: "return dy * (self.scale > 0)"}, r"factor 1/\(1-p\) is missing"),
         (
-            {0: "self.scale = (~kept).astype(x.dtype) / (1 - self.rate)"},
+            {0: "self.scale = (~kept).astype(x.dtype) / (1 - self.p)"},
             r"the output is wrong",
         ),
     ],
@@ -612,19 +612,19 @@ RIGHT = {
             """,
     ],
     "dropout": [
-        {0: "self.scale = kept * (1 / (1 - self.rate))"},
+        {0: "self.scale = kept * (1 / (1 - self.p))"},
         {
             0: """
             self.scale[~kept] = 0
-            self.scale /= 1 - self.rate
+            self.scale /= 1 - self.p
             """,
             1: """
             dx = np.zeros_like(dy)
-            dx[self.scale > 0] = dy[self.scale > 0] / (1 - self.rate)
+            dx[self.scale > 0] = dy[self.scale > 0] / (1 - self.p)
             return dx
             """,
         },
-        {0: "self.scale = np.where(kept, 1 / (1 - self.rate), 0).astype(x.dtype)"},
+        {0: "self.scale = np.where(kept, 1 / (1 - self.p), 0).astype(x.dtype)"},
     ],
     "l1 penalty": [
         """
