@@ -14,6 +14,7 @@ from pathlib import Path
 
 import nbformat
 
+import pace
 from course import (
     COURSE,
     ROOT,
@@ -156,6 +157,11 @@ def wanted_texts(root: Path = ROOT) -> dict[Path, str]:
         citation.read_text(encoding="utf-8"),
         flags=re.MULTILINE,
     )
+    teaching = root / "notebooks" / "README.md"
+    if teaching.exists():
+        old = teaching.read_text(encoding="utf-8")
+        table = pace.schedule(root)
+        wanted[teaching] = with_block(old, "schedule", table, "notebooks/README.md")
     for path in every_notebook(root):
         notebook = with_setup(read(path), slug, branch)
         wanted[path] = text_of(with_turn(notebook, key(path, root)))

@@ -11,12 +11,13 @@ section or a notebook takes longer than its heading says.
 """
 
 import json
+import math
 import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from course import COURSE, MEASURED, key, notebooks, read, shown
+from course import COURSE, MEASURED, ROOT, key, notebooks, read, shown
 from exercises import BEGIN, regions
 
 WORDS_A_MINUTE = 180
@@ -139,6 +140,48 @@ def late(path: Path) -> tuple[list[Section], bool]:
     found = sections(read(path), cell_seconds(key(path)))
     total = sum(section.needed for section in found)
     return found, any(map(is_over, found)) or total > promised_by(path, found)
+
+
+BREAK = 10  # minutes of coffee, after notebook 02
+ROOM = {  # what the room sees
+    "00_intro": "you show it; everybody runs the first three cells",
+    "01_nn": "everybody writes three gradients, the five curves are voted on",
+    "02_rnn": "everybody writes the loop over time, then its network writes",
+    "03_cnn": "everybody writes a convolution's gradient, then reads photographs",
+    "04_lime": "everybody writes LIME, and explains all that came before",
+}
+
+
+def schedule(root: Path = ROOT) -> str:
+    """The instructor's table: each section with its clock, its minutes and exercises."""
+    rows = ["| clock | minutes | section | your turn |", "|---|--:|---|---|"]
+    clock = 0.0
+    for path in notebooks(root):
+        found = sections(read(path), cell_seconds(key(path, root)))
+        needed = math.ceil(sum(section.needed for section in found))
+        name = f"[{path.stem}]({path.name}), {ROOM.get(path.stem, '')}"
+        rows.append(f"| **{_hours(clock)}** | **{needed}** | **{name}** | |")
+        begin = clock
+        for section in found:
+            if section.promised is not None:
+                turns = f"{section.exercises:g} min" if section.exercises else ""
+                minutes = f"{section.needed:.0f}" if section.needed >= 0.5 else "½"
+                rows.append(
+                    f"| {_hours(begin)} | {minutes} | {section.title} | {turns} |"
+                )
+            begin += section.needed
+        clock += needed
+        if path.stem == "02_rnn":
+            rows.append(f"| **{_hours(clock)}** | **{BREAK}** | **coffee** | |")
+            clock += BREAK
+    left = sum(part.minutes for part in COURSE) - clock
+    rows.append(f"| **{_hours(clock)}** | **{left:.0f}** | **questions** | |")
+    return "\n".join(rows)
+
+
+def _hours(minutes: float) -> str:
+    whole = int(minutes)
+    return f"{whole // 60}:{whole % 60:02}"
 
 
 def main(arguments: list[str]) -> int:

@@ -17,15 +17,16 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections import defaultdict
 from pathlib import Path
 
-import live
 import nbformat
 
+import live
 import slides
 from course import COURSE, ROOT, every_notebook, key, published, read
-from exercises import copy_of
+from exercises import BEGIN, copy_of, regions
 from links import binder, colab
 
 MODULES = """layers losses optimizers training checks text recurrent convolution
@@ -226,11 +227,34 @@ def stage_generated() -> None:
             f"· [Colab]({colab(slug, branch, target)}) "
             f"| <a href='exercises/{copy_name(path)}' download>download</a> |"
         )
+    with (SOURCE / "instructor" / "index.md").open("a", encoding="utf-8") as index:
+        index.write("\n```{toctree}\n:hidden:\n:glob:\n*\n```\n")
+    (SOURCE / "instructor" / "answers.md").write_text(answer_sheet(), encoding="utf-8")
     (SOURCE / "exercises.md").write_text(
         "# Your turn\n\nEach notebook with the lines that matter left out: you write "
         "them, and the check below tells you at once whether they are right, and if "
         "not, what they look like.\n\n" + "\n".join(rows) + "\n"
     )
+
+
+def answer_sheet() -> str:
+    """Every exercise with its solution, in the order of the course."""
+    lines = ["# Answers", "", "What the exercises ask for, and what answers them."]
+    for path in every_notebook():
+        lines += ["", f"## {key(path)}"]
+        for cell in read(path).cells:
+            if cell.cell_type != "code" or BEGIN not in cell.source:
+                continue
+            name = cell.source.split("\n")[0].rpartition(": ")[2]
+            lines += ["", f"**{name}**"]
+            source = cell.source.split("\n")
+            for region in regions(cell.source):
+                solution = textwrap.dedent(
+                    "\n".join(source[region.first + 1 : region.last])
+                )
+                asked = region.asked.replace("*", "\\*")
+                lines += ["", asked, "", "```python", solution, "```"]
+    return "\n".join(lines) + "\n"
 
 
 # ----------------------------------------------------------------------------- building
@@ -253,6 +277,7 @@ def build(target: Path, pyodide: Path | None = None) -> None:
     slides.build(part / "slides")
     live.build(part / "live", pyodide)
     (part / ".nojekyll").touch()
+    slides.print_pdfs(part / "slides")
     shutil.rmtree(target, ignore_errors=True)
     part.rename(target)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())

@@ -5,8 +5,12 @@ JupyterLab's property panel edits. Here long prose moves to the speaker's notes,
 solution waits behind a key, and the clock of its section stands in a corner.
 """
 
+import os
 import re
 import shutil
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -145,6 +149,46 @@ def deck(path: Path) -> str:
     )
     resources = {"course": {"title": title}}
     return exporter.from_notebook_node(staged(notebook), resources)[0]
+
+
+def chromium() -> str | None:
+    names = (
+        os.environ.get("CHROMIUM"),
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+    )
+    return next(filter(None, (shutil.which(name) for name in names if name)), None)
+
+
+def print_pdfs(folder: Path) -> None:
+    """A PDF beside each deck; only a sentence where no Chromium can print one."""
+    browser = chromium()
+    if browser is None:
+        print("no Chromium, so no PDFs of the slides: install it, or set CHROMIUM")
+        return
+    pages = sorted(folder.glob("*.html"))
+    with ThreadPoolExecutor() as pool:  # each waits for its formulas
+        list(pool.map(lambda page: print_pdf(browser, page), pages))
+
+
+def print_pdf(browser: str, page: Path) -> None:
+    output = page.with_suffix(".pdf")
+    with tempfile.TemporaryDirectory() as profile:
+        subprocess.run(
+            [
+                browser,
+                *("--headless", "--no-sandbox", "--no-pdf-header-footer"),
+                f"--user-data-dir={profile}",
+                "--virtual-time-budget=60000",
+                f"--print-to-pdf={output}",
+                f"{page.resolve().as_uri()}?print-pdf",
+            ],
+            check=True,
+            stderr=subprocess.DEVNULL,
+        )
+    if not output.exists():
+        raise SystemExit(f"{browser} did not print {page.name}")
 
 
 def build(folder: Path) -> None:
