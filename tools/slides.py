@@ -20,6 +20,7 @@ from pygments.formatters import HtmlFormatter
 from course import ROOT, notebooks, read
 from exercises import BEGIN, blank, regions
 
+LINES = 18  # of code and of text beside it, at 24 pixels
 WORDS = 45  # of prose, the most that one reads while somebody speaks
 TEMPLATES = ROOT / "docs" / "slides"
 HEADING = re.compile(r"^(#{1,4}) +(.+?)(?: \((\d+) min\))? *$", re.MULTILINE)
@@ -126,18 +127,43 @@ class Clock:
 
 
 def behind(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
-    """What follows a code cell: its solution behind a key, its folded lines as notes."""
+    """What follows a code cell: its solution behind a key, its folded lines as notes.
+
+    Where code and output do not fit on one slide, the output gets its own.
+    """
     if cell.metadata.get("jupyter", {}).get("source_hidden"):
         return [note(f"```python\n{cell.source}\n```")]
-    if BEGIN not in cell.source:
-        return []
-    lines = cell.source.split("\n")
-    found = [lines[r.first + 1 : r.last] for r in regions(cell.source)]
-    asked = r"raise NotImplementedError\(.*\)"
-    cell.source = re.sub(asked, "...  # your turn", blank(cell.source))
-    solution = "\n".join(line for part in found for line in part)
-    shown = nbformat.v4.new_code_cell(solution, metadata={"tags": ["solution"]})
-    return [with_type(shown, "fragment")]
+    following = []
+    if BEGIN in cell.source:
+        lines = cell.source.split("\n")
+        found = [lines[r.first + 1 : r.last] for r in regions(cell.source)]
+        asked = r"raise NotImplementedError\(.*\)"
+        cell.source = re.sub(asked, "...  # your turn", blank(cell.source))
+        solution = "\n".join(line for part in found for line in part)
+        shown = nbformat.v4.new_code_cell(solution, metadata={"tags": ["solution"]})
+        fits = lines_of(cell.source) + lines_of(solution) < LINES
+        following.append(with_type(shown, "fragment" if fits else "subslide"))
+    pictures, printed = drawn(cell), said(cell)
+    beside = 7 if pictures else LINES - printed
+    if (pictures or printed) and lines_of(cell.source) > beside:
+        output = nbformat.v4.new_code_cell("", outputs=cell.outputs)
+        output.metadata["jupyter"] = {"source_hidden": True}
+        cell.outputs = []
+        following.append(with_type(output, "subslide"))
+    return following
+
+
+def lines_of(source: str) -> int:
+    return source.rstrip().count("\n") + 1
+
+
+def drawn(cell: nbformat.NotebookNode) -> int:
+    return sum("image/png" in output.get("data", {}) for output in cell.outputs)
+
+
+def said(cell: nbformat.NotebookNode) -> int:
+    """How many lines of text a cell prints."""
+    return sum(lines_of(output.get("text", "")) for output in cell.outputs)
 
 
 def deck(path: Path) -> str:
