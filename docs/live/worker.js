@@ -5,6 +5,7 @@
 const say = (kind, more) => postMessage({ kind, ...more });
 const download = self.fetch.bind(self);
 const files = new Map(); // name -> Uint8Array, whole and as expected
+let python; // Pyodide
 let page; // the Page of page.py
 
 // From here on nothing is fetched: Pyodide gets what was downloaded, or an error.
@@ -70,7 +71,7 @@ async function start(list) {
   say("starting");
   run("pyodide.js");
   run("pyodide.asm.js");
-  const python = await loadPyodide({ indexURL: new URL("pyodide/", location).href });
+  python = await loadPyodide({ indexURL: new URL("pyodide/", location).href });
   await python.loadPackage("numpy", { messageCallback() {} });
   python.unpackArchive(files.get("scratchml.zip"), "zip");
   for (const name of ["page.py", "live_nn.npz", "live_lenet.npz"])
@@ -96,7 +97,9 @@ onmessage = async ({ data }) => {
   }
   const begin = performance.now();
   try {
-    const result = page[data.task](...data.with);
+    // A canvas's bytes as a memoryview: numpy would read a JavaScript array one by one.
+    const values = data.with.map((value) => (ArrayBuffer.isView(value) ? python.toPy(value) : value));
+    const result = page[data.task](...values);
     const shown = result.toJs({ dict_converter: Object.fromEntries });
     result.destroy();
     say("done", { task: data.task, ms: performance.now() - begin, shown });
