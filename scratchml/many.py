@@ -8,6 +8,7 @@ import contextlib
 import traceback
 import warnings
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -89,7 +90,10 @@ def explain_many(
     )
     inputs = list(inputs)
     one = joblib.delayed(_explain_one)
-    tasks = (one(explain, x, _seed(seed, i)) for i, x in enumerate(inputs))
+    # An input inside its call: of large arguments Dask keeps one copy, and loses it
+    # with the worker that has it.
+    calls = (partial(explain, x, seed=_seed(seed, i)) for i, x in enumerate(inputs))
+    tasks = (one(call) for call in calls)
     found: list[Any] = []
     with _one_thread_each(), progress_bar(len(inputs), progress) as bar:
         results = _in_order(tasks, n_jobs)
@@ -104,10 +108,10 @@ def explain_many(
     return found
 
 
-def _explain_one(explain, x, seed):
+def _explain_one(call):
     """An explanation, or in words why there is none. Runs in another process."""
     try:
-        return explain(x, seed=seed)
+        return call()
     except Exception as error:
         return _Failure(f"{type(error).__name__}: {error}", traceback.format_exc())
 

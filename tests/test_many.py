@@ -207,3 +207,66 @@ def _until(true, seconds=60):
     while not true():
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+def test_inputs_are_no_arguments_of_their_own(monkeypatch):
+    given = []
+    monkeypatch.setattr(
+        "scratchml.many._in_order",
+        lambda tasks, n_jobs: given.extend(tasks) or iter([]),
+    )
+    explain_many(EXPLAIN, IMAGES, progress=False)
+    assert len(given) == len(IMAGES)
+    assert all(isinstance(a, partial) for _, args, _ in given for a in args)
+
+
+DASK = """
+import os, signal, sys, threading, time
+from functools import partial
+
+import joblib
+import numpy as np
+from distributed import Client, LocalCluster
+
+from scratchml import explain_image, explain_many
+
+
+def predict(images):
+    p = images[:, :14].mean(axis=(1, 2))
+    return np.column_stack([1 - p, p])
+
+
+if __name__ == "__main__":
+    explain = partial(explain_image, predict, n_samples=50, progress=False)
+
+    def slowly(x, seed):
+        time.sleep(0.1)
+        return explain(x, seed=seed)
+
+    images = np.random.default_rng(0).random((60, 28, 28))
+    alone = explain_many(explain, images, progress=False)
+    how = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with LocalCluster(**how) as cluster, Client(cluster) as client:
+        pid, _ = client.run(os.getpid).values()
+        threading.Timer(2, os.kill, (pid, signal.SIGKILL)).start()
+        with joblib.parallel_config(backend="dask"):
+            many = explain_many(slowly, images, progress=False)
+        assert pid not in client.run(os.getpid).values()
+    pairs = zip(alone, many, strict=True)
+    print(all(np.array_equal(a.coef, b.coef) for a, b in pairs))
+"""
+
+
+def test_on_a_dask_cluster_nothing_is_lost_with_a_worker(tmp_path):
+    pytest.importorskip("distributed")
+    (tmp_path / "cluster.py").write_text(DASK)
+    done = subprocess.run(
+        [sys.executable, "cluster.py"],
+        cwd=tmp_path,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.stdout == "True\n", done.stderr[-2000:]
