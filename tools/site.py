@@ -30,7 +30,7 @@ from exercises import BEGIN, copy_of, regions
 from links import binder, colab
 
 MODULES = """layers losses optimizers training checks text recurrent convolution
-squeezenet lime explanation faithfulness datasets photos plots interactive
+squeezenet lime explanation many faithfulness datasets photos plots interactive
 interop""".split()
 SOURCE = ROOT / "build" / "site-source"
 LINK = re.compile(r"""(\]\(|(?:src|href)=["'])([^)"'\s]+)""")
