@@ -56,8 +56,8 @@ def im2col(x: Array, kernel_size: Size, stride: Size = 1, padding: Size = 0) -> 
 
     Raises ValueError if the kernel does not fit into the padded image.
 
-    Derived in notebooks/03_cnn.ipynb, section *im2col* (Chellapilla, Puri and Simard,
-    2006).
+    Derived in notebooks/deeper/03_cnn.ipynb, section *im2col in full* (Chellapilla,
+    Puri and Simard, 2006).
 
     >>> x = np.arange(9.0).reshape(1, 1, 3, 3)
     >>> im2col(x, 2)  # the first column is the patch at the top left
@@ -86,7 +86,7 @@ def col2im(
 
     Raises ValueError if `cols` is not what `im2col` gives for images of that shape.
 
-    Derived in notebooks/03_cnn.ipynb, section *im2col*.
+    Derived in notebooks/deeper/03_cnn.ipynb, section *im2col in full*.
 
     >>> ones = np.ones((4, 4))  # in how many of the four 2 x 2 windows a pixel lies
     >>> col2im(ones, (1, 1, 3, 3), 2)[0, 0]
@@ -255,7 +255,8 @@ class MaxPool2d(_Pool2d):
     Raises ValueError if the kernel is larger than the padded image, for a stride below
     1 or a padding of more than half the kernel; TypeError for integer images.
 
-    Derived in notebooks/03_cnn.ipynb, section *Pooling* (Ranzato et al., 2007).
+    Derived in notebooks/deeper/03_cnn.ipynb, section *Pooling, ties and means* (Ranzato
+    et al., 2007).
 
     >>> x = np.array([[1.0, 2, 5, 6], [3, 4, 8, 7]]).reshape(1, 1, 2, 4)
     >>> MaxPool2d(2).forward(x)
@@ -293,7 +294,8 @@ class AvgPool2d(_Pool2d):
     by default the kernel's size; padding counts as zeros, as in PyTorch. Raises as
     `MaxPool2d`.
 
-    Derived in notebooks/03_cnn.ipynb, section *Pooling* (LeCun et al., 1990).
+    Derived in notebooks/deeper/03_cnn.ipynb, section *Pooling, ties and means* (LeCun
+    et al., 1990).
     """
 
     def forward(self, x: Array) -> Array:
@@ -318,7 +320,8 @@ class GlobalAvgPool2d(Layer):
     Shapes: `(N, C, H, W)` to `(N, C)`; `dx = dy / (H W)` everywhere. Raises ValueError
     if `x` has the wrong shape, TypeError for integer images.
 
-    Derived in notebooks/03_cnn.ipynb, section *Pooling* (Lin, Chen and Yan, 2014).
+    Derived in notebooks/deeper/03_cnn.ipynb, section *Pooling, ties and means* (Lin,
+    Chen and Yan, 2014).
     """
 
     def forward(self, x: Array) -> Array:
@@ -346,7 +349,7 @@ def local_probabilities(
     Raises ValueError if `images` has the wrong shape, or if the model does not end with
     scores for each position.
 
-    Derived in notebooks/03_cnn.ipynb, section *How a network cheats*.
+    Derived in notebooks/deeper/03_cnn.ipynb, section *How a network cheats*.
     """
     require(
         images.ndim == 4 and images.size > 0,

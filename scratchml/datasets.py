@@ -262,8 +262,8 @@ def faces() -> Dataset:
     different pictures: the 200 crops of `skimage.data.lfw_subset`. Raises ImportError
     without scikit-image.
 
-    See notebooks/03_cnn.ipynb, section *How a network cheats*. Huang, Ramesh, Berg and
-    Learned-Miller, *Labeled faces in the wild* (2007).
+    See notebooks/deeper/03_cnn.ipynb, section *How a network cheats*. Huang, Ramesh,
+    Berg and Learned-Miller, *Labeled faces in the wild* (2007).
     """
     from skimage.data import lfw_subset
 

@@ -136,7 +136,7 @@ def patches() -> Dataset:
 
     Raises ImportError without scikit-image.
 
-    See notebooks/03_cnn.ipynb, section *How a network cheats*.
+    See notebooks/deeper/03_cnn.ipynb, section *How a network cheats*.
     """
     rng = np.random.default_rng(0)
     found: tuple[list, list, list] = ([], [], [])
@@ -165,7 +165,7 @@ def regions(height: int, width: int) -> np.ndarray:
     A chessboard of four rows, where the held-out squares are a knight's move apart.
     Shape: `(height, width)` integers.
 
-    See notebooks/03_cnn.ipynb, section *How a network cheats*.
+    See notebooks/deeper/03_cnn.ipynb, section *How a network cheats*.
     """
     rows = 4
     columns = round(4 * width / height)
@@ -195,7 +195,7 @@ def collage(left: np.ndarray, right: np.ndarray, height: int = 192) -> np.ndarra
     Here the truth about an explanation is known: what speaks for the left photograph
     lies on the left.
 
-    See notebooks/03_cnn.ipynb, section *How a network cheats*.
+    See notebooks/deeper/03_cnn.ipynb, section *How a network cheats*.
     """
     half = 3 * height // 4
     middles = []
@@ -213,7 +213,7 @@ def augment(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     have parts hidden, so that the network knows the holes that LIME makes. Shapes:
     `(N, 3, H, W)` in and out.
 
-    See notebooks/03_cnn.ipynb, section *How a network cheats*.
+    See notebooks/deeper/03_cnn.ipynb, section *How a network cheats*.
     """
     _check_patches("augment", x)
     shape = (len(x), 1, 1, 1)
@@ -231,7 +231,7 @@ def hide_parts(
     As LIME hides parts: behind their mean colour, in a third of the images behind grey.
     `everything` hides all four.
 
-    See notebooks/03_cnn.ipynb, section *How a network cheats*.
+    See notebooks/deeper/03_cnn.ipynb, section *How a network cheats*.
     """
     _check_patches("hide_parts", x)
     angle = rng.uniform(0, 2 * np.pi, (2, len(x), 1, 1, 1))

@@ -33,7 +33,8 @@ class Fire(Layer):
     Shapes: `x` is `(N, c_in, H, W)`, `s` is `(N, squeeze, H, W)`, `y` is
     `(N, 2 expand, H, W)`. Raises as `Conv2d`.
 
-    Derived in notebooks/03_cnn.ipynb, section *Real images* (Iandola et al., 2016).
+    Derived in notebooks/deeper/03_cnn.ipynb, section *Squeeze and expand* (Iandola et
+    al., 2016).
 
     >>> fire = Fire(64, 16, 64, rng=np.random.default_rng(0))
     >>> fire.forward(np.zeros((1, 64, 56, 56), np.float32)).shape

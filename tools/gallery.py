@@ -15,7 +15,7 @@ PICTURES = {
     "bugs": ("01_nn", "planted-bugs", 0),
     "vanishing": ("02_rnn", "radius", 0),
     "header": ("02_rnn", "trust", 0),
-    "collages": ("03_cnn", "collages", 0),
+    "collages": ("deeper/03_cnn", "collages", 0),
     "photograph": ("04_lime", "photograph", 0),
 }
 
