@@ -133,12 +133,15 @@ def check_once(epoch: Epoch, n: int) -> None:
         "some examples appear twice in an epoch and others never: draw a permutation, "
         "without replacement",
     )
+    alike = len({len(batch) for batch in epoch}) == 1
+    left = "the last, smaller batch counts too"
+    gaps = "each batch begins where the one before has ended"
     demand(
         not missing,
-        f"{missing} of {n} examples never appear in an epoch: the last, smaller batch "
-        "counts too",
+        f"{missing} of {n} examples never appear in an epoch: "
+        f"{left if alike and missing < len(epoch[0]) else gaps}",
     )
-    filled = len({len(batch) for batch in epoch}) == 1 and again < len(epoch[0])
+    filled = alike and again < len(epoch[0])
     demand(
         not (again and filled),
         f"{again} examples appear twice in an epoch, to fill up the last batch: the "

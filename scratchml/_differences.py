@@ -90,7 +90,7 @@ def _connections(mine: Array, right: Array, given: Arrays) -> Iterator[str]:
         yield "It is zero everywhere: is it ever assigned?"
     for name, value in given.items():
         if value.ndim and np.array_equal(value, mine):
-            yield f"It is `{name}`, handed back as it came."
+            yield f"It is `{name}`, handed back as it came: nothing is changed."
     if are_close(mine, -right):
         yield "It has the wrong sign."
     if right.size == 1:
