@@ -33,7 +33,7 @@ class Embedding(Layer):
 
     Raises TypeError if the ids are not integers, ValueError for one outside `0..n-1`.
 
-    Derived in notebooks/02_rnn.ipynb, section *A text classifier*.
+    Derived in notebooks/deeper/02_rnn.ipynb, section *Embedding and padding*.
 
     >>> embedding = Embedding(1000, 32, rng=np.random.default_rng(0))
     >>> embedding.forward(np.array([[3, 1, 4], [1, 5, 0]])).shape
@@ -313,8 +313,9 @@ class LSTM(Recurrent):
     The forget gate's bias starts at `forget_bias`: at 1 the cell mostly remembers.
     Shapes, mask and state as in `Recurrent`.
 
-    Derived in notebooks/02_rnn.ipynb, section *The LSTM and the GRU* (Hochreiter and
-    Schmidhuber, 1997; `f` and its bias by Gers, Schmidhuber and Cummins, 2000).
+    Derived in notebooks/deeper/02_rnn.ipynb, section *The LSTM and the GRU*
+    (Hochreiter and Schmidhuber, 1997; `f` and its bias by Gers, Schmidhuber and
+    Cummins, 2000).
 
     >>> layer = LSTM(4, 5, rng=np.random.default_rng(0))
     >>> x = np.zeros((3, 6, 4), np.float32)
@@ -370,8 +371,8 @@ class GRU(Recurrent):
     Backwards, each factor gets `dh_t` times its partner and its slope; `dh_t z` goes
     past the product. Shapes, mask and state as in `Recurrent`.
 
-    Derived in notebooks/02_rnn.ipynb, section *The LSTM and the GRU* (Cho et al., 2014;
-    `r` after the product as in PyTorch).
+    Derived in notebooks/deeper/02_rnn.ipynb, section *The LSTM and the GRU*
+    (Cho et al., 2014; `r` after the product as in PyTorch).
     """
 
     n_blocks = 3
@@ -605,8 +606,8 @@ def fit_tbptt(
     Raises TypeError if no layer of the model can carry a state, ValueError if a text is
     too short.
 
-    Derived in notebooks/02_rnn.ipynb, section *A character model* (Williams and Peng,
-    1990).
+    Derived in notebooks/deeper/02_rnn.ipynb, section *Truncated backpropagation*
+    (Williams and Peng, 1990).
     """
     cells = [layer for _, layer in model.named_layers() if isinstance(layer, Recurrent)]
     if not cells:
@@ -636,7 +637,7 @@ def sample(scores: Array, temperature: float, rng: Generator) -> int:
     Raises ValueError if the temperature is negative, if `scores` has the wrong shape,
     or for NaN or infinity in it.
 
-    Derived in notebooks/02_rnn.ipynb, section *A character model*.
+    Derived in notebooks/deeper/02_rnn.ipynb, section *Sampling*.
     """
     good = scores.ndim == 1 and scores.size > 0 and scores.max() < np.inf
     if temperature < 0 or not good:
@@ -663,7 +664,7 @@ def generate(
     The state is carried along, so that each new character costs one step.
     Raises ValueError for an empty prompt.
 
-    Derived in notebooks/02_rnn.ipynb, section *A character model*.
+    Derived in notebooks/deeper/02_rnn.ipynb, section *Sampling*.
     """
     ids = np.atleast_2d(prompt)
     require(ids.size, "generate expects a prompt of at least one character")
