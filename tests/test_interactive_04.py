@@ -100,3 +100,17 @@ def test_numbers_stand_inside_their_parts():
     for text in ax.texts:
         x, y = text.get_position()
         assert ring[y, x] == int(text.get_text())
+
+
+def test_a_switch_changes_the_picture(monkeypatch):
+    shown = []
+    monkeypatch.setattr(interactive, "_is_still", lambda: False)
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    interactive.be_lime(ask, IMAGE, HIDDEN, SEGMENTS, WEIGHTS, 1)
+    parts, compare, picture, trouble = shown[0].children
+    before = bytes(picture.value)
+    parts.children[0].value = False
+    off = bytes(picture.value)
+    compare.value = True
+    assert len({before, off, bytes(picture.value)}) == 3 and trouble.value == ""
+    assert ASKED[-1][0].tolist() == [False, True, True, True]
