@@ -1158,9 +1158,7 @@ def number_grid(
         colours = {"cmap": SIGNED, "norm": signed_norm(2 * values)}
     ax.imshow(values if signed else np.zeros(values.shape), **colours)
     for (row, column), value in np.ndenumerate(values):
-        ax.text(
-            column, row, number.format(value), ha="center", va="center", fontsize=9
-        )
+        ax.text(column, row, number.format(value), ha="center", va="center", fontsize=9)
     for row, column in marked:
         ax.add_patch(_frame(row, column, 1, 1))
     ax.set(xticks=[], yticks=[])
