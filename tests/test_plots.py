@@ -126,6 +126,7 @@ def data():
         "unrolled": ((), {"backward": True}),
         "two_steps": (({"x1": 0.5, "h1": 0.4}, {"y1": 1, "y2": 1, "h1": 1.9}), {}),
         "lstm_cell": ((), {"backward": True}),
+        "number_grid": ((np.arange(6.0).reshape(2, 3),), {"marked": [(0, 1)]}),
         "letters": (("call me ishmael", rng.random(15)), {"columns": 10}),
         "texts": (({"after 0 steps": "xqzt", "after 50 steps": "the wh"},), {}),
         "word_by_word": (
@@ -166,7 +167,9 @@ def test_every_function_is_tested():
         and getattr(value, "__module__", "") == plots.__name__
         and not name.startswith("_")
     ]
-    assert sorted(public) == sorted([*NAMES, "style", "signed_norm", "as_html"])
+    figures = "sliding_window learned_kernel numbered_parts"  # test_interactive_0N.py
+    elsewhere = f"style signed_norm as_html alt_text {figures}".split()
+    assert sorted(public) == sorted([*NAMES, *elsewhere])
 
 
 @pytest.mark.parametrize("name", NAMES)
