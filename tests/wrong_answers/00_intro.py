@@ -80,6 +80,14 @@ WRONG = {
         ),
         ("return 2 * x * dy.sum()", r"slip: dy is summed: every number has its own"),
         ("return (2 * x * dy).sum(axis=0)", r"has shape \(3,\), expected \(4, 3\)"),
+        (
+            "return 2 * (x + dy)",
+            r"slip: x and dy are added: the chain rule multiplies the slope 2 x",
+        ),
+        (
+            "return 2 * x * dy.mean()",
+            r"slip: the mean of `dy` is taken",
+        ),
     ],
 }
 

@@ -160,6 +160,32 @@ WRONG = {
             """,
             r"returns nothing: end it with return",
         ),
+        (
+            """
+            ds = p.copy()
+            for n in range(len(p)):
+                ds[n, self.t[n]] -= 1
+                ds = ds / len(p)
+            return ds
+            """,
+            r"slip: the division by N is inside the loop, once for each row: div",
+        ),
+        (
+            """
+            ds = np.zeros_like(p)
+            ds[self.rows, self.t] = 1
+            return (ds - p) / len(p)
+            """,
+            r"It has the wrong sign",
+        ),
+        (
+            """
+            onehot = np.zeros_like(p)
+            onehot[self.t] = 1
+            return (p - onehot) / len(p)
+            """,
+            r"slip: a whole row for each class is set to 1: each row has its own",
+        ),
     ],
     "linear backward": [
         (
@@ -330,6 +356,23 @@ WRONG = {
             """,
             r"stores no gradient for W, b",
         ),
+        (
+            """
+            self.grads['W'] = self.x.T @ dy
+            self.grads['b'] = dy.sum(axis=0)
+            return self.params['W'] @ dy.T
+            """,
+            r"stops at line .*TypeError",
+        ),
+        (
+            """
+            self.params['W'] -= 0.1 * self.x.T @ dy
+            self.params['b'] -= 0.1 * dy.sum(axis=0)
+            self.grads = {'W': self.x.T @ dy, 'b': dy.sum(axis=0)}
+            return dy @ self.params['W'].T
+            """,
+            r"MyLinear: backward changes its parameter W: only the optimizer moves p",
+        ),
     ],
     "relu backward": [
         (
@@ -405,6 +448,14 @@ WRONG = {
         (
             "return dy * np.maximum(self.x, 0)",
             r"slip: dy is multiplied by the output: multiply by the slope, 0 or 1",
+        ),
+        (
+            "return np.where(dy > 0, dy, 0)",
+            r"slip: this is the ReLU of dy: it is x that must be above 0",
+        ),
+        (
+            "return np.maximum(self.x, 0) * dy",
+            r"slip: dy is multiplied by the output: multiply by the slope, 0 or",
         ),
     ],
 }

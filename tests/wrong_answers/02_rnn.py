@@ -103,6 +103,14 @@ WRONG = {
             r"slip: `W_hh` is transposed: it must not be",
         ),
         ("np.tanh(x @ W_xh + h @ W_hh + b)", r"returns nothing: end it with return"),
+        (
+            "return np.tanh(W_xh @ x.T + W_hh @ h.T + b)",
+            r"stops at line .*ValueError",
+        ),
+        (
+            "return np.tanh(x @ W_xh) + np.tanh(h @ W_hh) + b",
+            r"slip: the tanh is taken of each term: add first, then one tanh of",
+        ),
     ],
     "step backward": [
         (
@@ -306,6 +314,20 @@ WRONG = {
 
             """,
             r"returns a tuple",
+        ),
+        (
+            """
+            da = dh * (1 - h_new)**2
+            return da @ W_xh.T, da @ W_hh.T, x.T @ da, h.T @ da, da.sum(axis=0)
+            """,
+            r"slip: `\(1 - h_new\) \*\* 2` where `1 - h_new \*\* 2` belongs",
+        ),
+        (
+            """
+            da = dh * (1 - h_new**2)
+            return da @ W_xh.T, da @ W_hh.T, x.T @ dh, h.T @ dh, dh.sum(axis=0)
+            """,
+            r"slip: dW_xh, dW_hh and db are made of dh: they need da, as dx does",
         ),
     ],
     "loop over time": [
@@ -524,6 +546,25 @@ WRONG = {
 
             """,
             r"zero everywhere: is it ever assigned",
+        ),
+        (
+            """
+            dh = dh_next + dy[:, -1]
+            dx[:, t], dh_next, *grads = my_step_backward(dh, self.h[t + 1], self.h[t], self.x[:, t], W_xh, W_hh)
+            for total, g in zip(self.grads.values(), grads):
+                total += g
+            """,
+            r"slip: dy of the last step stands in every step: it is dy\[:, t\]",
+        ),
+        (
+            """
+            dh = dy[:, t] + dh_next
+            dx[:, t], dh_before, *grads = my_step_backward(dh, self.h[t + 1], self.h[t], self.x[:, t], W_xh, W_hh)
+            dh_next += dh_before
+            for total, g in zip(self.grads.values(), grads):
+                total += g
+            """,
+            r"Only the last 2 of 6 time steps are right: a path back through time is",
         ),
     ],
 }

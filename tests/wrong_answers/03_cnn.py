@@ -71,6 +71,22 @@ WRONG = {
             r"last of the k products is missing",
         ),
         ("y = (x[i : i + k] * W).sum()", r"has shape \(\), expected \(9,\)"),
+        (
+            "y[i] = x[i : i + k] @ W[::-1]",
+            r"slip: the kernel is the wrong way round: x\[i\] meets the first weig",
+        ),
+        (
+            "y[i] = (x[i : i + k - 1] * W[1:]).sum()",
+            r"slip: the first weight is left out: k numbers of x meet k weights",
+        ),
+        (
+            "y[i] = x[i] * W[0]",
+            r"slip: only the first weight acts: k numbers of x meet k weights",
+        ),
+        (
+            "y[i] += (x[k - 1 + i] * W).sum()",
+            r"slip: one number of x, at the end of the window, meets all weights",
+        ),
     ],
     "convolution backward": [
         (
@@ -251,6 +267,27 @@ WRONG = {
             """,
             r"turned round",
         ),
+        (
+            """
+            dW[o] += x[patch]
+            dx[patch] += W[o]
+            """,
+            r"It does not depend on `dy`: where does that come in\?",
+        ),
+        (
+            """
+            dW += dy[n, o, r, c] * x[patch]
+            dx[patch] += dy[n, o, r, c] * W[o]
+            """,
+            r"slip: it goes to all of `dW`, not to `dW\[o\]`",
+        ),
+        (
+            """
+            dW[o] = dy[n, o, r, c] * x[patch]
+            dx[patch] = dy[n, o, r, c] * W[o]
+            """,
+            r"slip: = keeps the last output alone: add up with \+=, as a weight a",
+        ),
     ],
     "assemble": [
         (
@@ -403,6 +440,14 @@ WRONG = {
 
             """,
             r"returns nothing",
+        ),
+        (
+            "return Sequential(Conv2d(1, 8, 5, rng=rng), ReLU(), MaxPool2d(2), Conv2d(8, 16, 5, rng=rng), ReLU(), MaxPool2d(2), Linear(16 * 4 * 4, 10, rng=rng))",
+            r"the data cannot pass Linear\(256 -> 10\): Linear\(256 -> 10\) expects \(N,",
+        ),
+        (
+            "return Sequential(Conv2d(1, 8, 5, rng=rng), MaxPool2d(2), ReLU(), Conv2d(8, 16, 5, rng=rng), ReLU(), MaxPool2d(2), Flatten(), Linear(16 * 5 * 5, 10, rng=rng))",
+            r"the data cannot pass Linear\(400 -> 10\): Linear\(400 -> 10\) expects \(N,",
         ),
     ],
 }

@@ -284,6 +284,24 @@ WRONG = {
             """,
             r"sign of z_bar @ c is wrong",
         ),
+        (
+            """
+            X = w[:, None] * (Z - z_bar)
+            R = w[:, None] * (Y - y_bar)
+            c = np.linalg.solve(X.T @ X + alpha * np.eye(Z.shape[1]), X.T @ R)
+            b = y_bar - z_bar @ c
+            """,
+            r"slip: the rows are scaled by w: it must be sqrt\(w\), the square bri",
+        ),
+        (
+            """
+            X = np.sqrt(w)[:, None] * Z
+            R = np.sqrt(w)[:, None] * Y
+            c = np.linalg.solve(X.T @ X + alpha * np.eye(Z.shape[1]), X.T @ R)
+            b = y_bar - z_bar @ c
+            """,
+            r"slip: neither Z nor Y is centred: subtract the means",
+        ),
     ],
     "which model would you trust": [
         ('trusted = "A "', r"write trusted"),

@@ -29,6 +29,14 @@ WRONG = {
             r"handed back as it came",
         ),
         ("x = 2 * max(x, 0) - 4 * max(x - 0.5, 0)", r"stops at line .*ValueError"),
+        (
+            "return x",
+            r"It is `x`, handed back as it came: nothing is changed",
+        ),
+        (
+            "return np.abs(x)",
+            r"It is `x`, handed back as it came: nothing is changed",
+        ),
     ],
 }
 

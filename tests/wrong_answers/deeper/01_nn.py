@@ -203,6 +203,32 @@ WRONG = {
             """,
             r"without replacement",
         ),
+        (
+            """
+            order = rng.permutation(len(x))
+            for start in range(batch_size):
+                chosen = order[start : start + batch_size]
+                yield x[chosen], y[chosen]
+            """,
+            r"some examples appear twice in an epoch and others never: draw a permut",
+        ),
+        (
+            """
+            for start in range(0, len(x), batch_size):
+                chosen = rng.choice(len(x), batch_size, replace=False)
+                yield x[chosen], y[chosen]
+            """,
+            r"some examples appear twice in an epoch and others never: draw a permut",
+        ),
+        (
+            """
+            order = rng.permutation(len(x))
+            for start in range(0, len(x) - 1, batch_size):
+                chosen = order[start : start + batch_size - 1]
+                yield x[chosen], y[chosen]
+            """,
+            r"3 of 20 examples never appear in an epoch: each batch begins where the",
+        ),
     ],
     "adam update": [
         (
@@ -424,6 +450,23 @@ WRONG = {
             """,
             r"slip: the step is 0\.01 times too small: does m grow by 1 - beta2 instead of ",
         ),
+        (
+            """
+            m += (1 - beta1) * (g - m)
+            q += (1 - beta2) * (g - q) ** 2
+            theta -= self.lr * (m / (1 - beta1**k)) / (np.sqrt(q / (1 - beta2**k)) + eps)
+            """,
+            r"slip: g - q is squared: q is the running mean of g\*\*2",
+        ),
+        (
+            """
+            m += (1 - beta1) * (g - m)
+            q += (1 - beta2) * (g**2 - q)
+            state['k'] += 1
+            theta -= self.lr * (m / (1 - beta1**k)) / (np.sqrt(q / (1 - beta2**k)) + eps)
+            """,
+            r"slip: the step number in state is counted twice: the line above ha",
+        ),
     ],
     "dropout": [
         (
@@ -497,6 +540,27 @@ WRONG = {
             {0: "self.scale = (~kept).astype(x.dtype) / (1 - self.p)"},
             r"the output is wrong",
         ),
+        (
+            {
+                0: "self.scale = kept * (1 - self.p)",
+                1: "return dy * self.scale",
+            },
+            r"slip: multiplied by 1 - p: divide, so that the mean stays",
+        ),
+        (
+            {
+                0: "self.scale = kept / (1 - self.p)",
+                1: "return dy * (self.scale > 0)",
+            },
+            r"It is 1 - p times the right value: the factor 1/\(1-p\) is missing",
+        ),
+        (
+            {
+                0: "self.scale = self.rng.random(x.shape) / (1 - self.p)",
+                1: "return dy * self.scale",
+            },
+            r"slip: random numbers scale x: only whether they are kept, 0 or 1,",
+        ),
     ],
     "l1 penalty": [
         (
@@ -554,6 +618,14 @@ WRONG = {
             r"slip: the strength is missing, or stands inside the sign, where it does noth",
         ),
         ("return self.strength * np.sign(self.W).sum()", r"shape \(\)"),
+        (
+            "return self.strength * (self.W > 0)",
+            r"slip: only the positive weights have a slope: below 0 it is -stren",
+        ),
+        (
+            "return self.strength * np.abs(np.sign(self.W))",
+            r"slip: the sign is forgotten: the slope of \|W\| is -1 where W is bel",
+        ),
     ],
 }
 

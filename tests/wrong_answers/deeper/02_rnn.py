@@ -264,6 +264,24 @@ WRONG = {
             """,
             r"returns nothing: end it with return",
         ),
+        (
+            """
+            for g in gradients:
+                np.clip(g, -max_norm, max_norm, out=g)
+            return math.sqrt(sum((g**2).sum() for g in gradients))
+            """,
+            r"slip: each entry is clipped by itself: one factor for all keeps th",
+        ),
+        (
+            """
+            norm = sum(math.sqrt((g**2).sum()) for g in gradients)
+            if norm > max_norm:
+                for g in gradients:
+                    g *= max_norm / norm
+            return norm
+            """,
+            r"slip: the norms of the arrays are added: add the squares of all en",
+        ),
     ],
     "sampling with temperature": [
         (
@@ -417,6 +435,20 @@ WRONG = {
 
             """,
             r"large scores overflow: subtract",
+        ),
+        (
+            """
+            e = np.exp(scores - scores.max()) / temperature
+            return rng.choice(len(scores), p=e / e.sum())
+            """,
+            r"slip: the temperature is ignored, or it cancels: it must divide th",
+        ),
+        (
+            """
+            e = np.exp((scores - scores.max()) / temperature)
+            return int(np.argmax(e / e.sum()))
+            """,
+            r"my_sample does not draw from the generator `rng` that it is given\. It",
         ),
     ],
 }

@@ -63,6 +63,14 @@ WRONG = {
         ("return -(-(n + 2 * padding - k) // stride) + 1", r"rounded up"),
         ("return n + 2 * padding - k + 1", r"stride is missing"),
         ("(n + 2 * padding - k) // stride + 1", r"returns nothing"),
+        (
+            "return (n - k + padding) // stride + 1",
+            r"slip: the padding lies at both ends: twice",
+        ),
+        (
+            "return n // stride - k + 2 * padding + 1",
+            r"slip: only n is divided by the stride: divide all the steps that f",
+        ),
     ],
     "im2col": [
         (
@@ -140,6 +148,10 @@ WRONG = {
             r"moves the other way",
         ),
         ("cols[:, p, q] = last[:, p:, q:]", r"could not broadcast"),
+        (
+            "cols[:, p, q] = last[:, p:oh, q:ow]",
+            r"stops at line .*ValueError",
+        ),
     ],
     "pooling backward": [
         (
@@ -285,6 +297,14 @@ WRONG = {
 
             """,
             r"slip: in a tie the last one gets it: the first one does",
+        ),
+        (
+            "dseen[self.seen.argmax(axis=-1)] = dy",
+            r"stops at line .*ValueError",
+        ),
+        (
+            "dseen += dy[..., None]",
+            r"slip: it goes to every pixel: only the largest had any influence",
         ),
     ],
 }

@@ -84,6 +84,18 @@ WRONG = {
             "return 1 - D",
             r"slip: it falls along a straight line: use the exponential of -D\*\*2",
         ),
+        (
+            "return np.exp(-(D / width) ** 2)",
+            r"slip: the square root is missing: LIME takes sqrt\(exp\(\.\.\.\)\)",
+        ),
+        (
+            "return np.sqrt(np.exp(-D**2) / width**2)",
+            r"slip: `width \*\* 2` stands outside `np\.exp\(\.\.\.\)`",
+        ),
+        (
+            "return 1 / (1 + D / width)",
+            r"slip: this falls like 1 / \(1 \+ D / width\): the kernel is a bell cu",
+        ),
     ],
     "mask blending": [
         (
@@ -231,6 +243,17 @@ WRONG = {
             """,
             r"changes its argument `image` in place",
         ),
+        (
+            "return np.where(Z[segments], image, hidden)",
+            r"stops at line .*ValueError",
+        ),
+        (
+            """
+            on = Z[:, segments]
+            return image * on + hidden
+            """,
+            r"slip: both are added: what is on must not show hidden too",
+        ),
     ],
     "evidence in the corner": [
         (
@@ -331,6 +354,10 @@ WRONG = {
             return a[STAMP].sum() / np.delete(a, STAMP).sum()
             """,
             r"slip: divided by the other cells: divide by all",
+        ),
+        (
+            "return np.abs(c[STAMP]).sum() / len(STAMP)",
+            r"slip: divided by the number of cells: a share is a part of all evi",
         ),
     ],
 }
