@@ -15,15 +15,15 @@ import hypothesis
 
 ROOT = Path(__file__).resolve().parent
 
-# The one file that cannot be imported without PyTorch.
 # No tests of pytest: the rehearsal drives a browser, the answers are read by others.
 collect_ignore = ["tests/browser", "tests/wrong_answers"]
+# The one file that cannot be imported without PyTorch.
 if importlib.util.find_spec("torch") is None:
     collect_ignore.append("scratchml/torch_modules.py")
 
-# The kernels inherit these. No progress bars, no sliders; no figures in windows; no start-up files,
-# settings or history of the person who runs the tests; scratchml found even where it is
-# not installed.
+# The kernels inherit these. No progress bars, no sliders; no figures in windows; no
+# start-up files, settings or history of the person who runs the tests; scratchml found
+# even where it is not installed.
 os.environ["TQDM_DISABLE"] = "1"
 os.environ["SCRATCHML_STILL"] = "1"
 os.environ.pop("MPLBACKEND", None)

@@ -1,15 +1,15 @@
 """Every exported layer, loss, penalty and optimizer keeps the contract.
 
-The classes are found in the package itself, and tests/examples.py says how to use them:
+The classes are found in the package itself, and tests/usages.py says how to use them:
 a new one goes through everything here without a line of its own.
 """
 
 import contextlib
 import copy
 
-import examples
 import numpy as np
 import pytest
+import usages
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,19 +48,17 @@ def cases(groups):
     ]
 
 
-ALL = examples.LAYERS | examples.LOSSES | examples.PENALTIES
-each_layer = pytest.mark.parametrize("example", cases(examples.LAYERS))
-each_loss = pytest.mark.parametrize(
-    "example", cases(examples.LOSSES | examples.PENALTIES)
-)
-each_data_loss = pytest.mark.parametrize("example", cases(examples.LOSSES))
-each_optimizer = pytest.mark.parametrize("make", cases(examples.OPTIMIZERS))
+ALL = usages.LAYERS | usages.LOSSES | usages.PENALTIES
+each_layer = pytest.mark.parametrize("example", cases(usages.LAYERS))
+each_loss = pytest.mark.parametrize("example", cases(usages.LOSSES | usages.PENALTIES))
+each_data_loss = pytest.mark.parametrize("example", cases(usages.LOSSES))
+each_optimizer = pytest.mark.parametrize("make", cases(usages.OPTIMIZERS))
 each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
 def test_every_class_has_an_example(kind):
-    assert ALL[kind], examples.help_for(kind)
+    assert ALL[kind], usages.help_for(kind)
     for example in ALL[kind]:
         assert type(example.build()[0]) is kind
 

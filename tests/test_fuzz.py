@@ -19,9 +19,9 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import examples
 import numpy as np
 import pytest
+import usages
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -131,7 +131,7 @@ def loss_of(example):
     return run_loss
 
 
-for kind, group in examples.LAYERS.items():
+for kind, group in usages.LAYERS.items():
     for i, example in enumerate(group):
         names = names_of(example.build()[0])
         call(
@@ -149,7 +149,7 @@ for kind, group in examples.LAYERS.items():
             names=names,
             free=("0 nan", *(LONGER if kind in FREE else SIZES)),
         )
-for kind, group in (examples.LOSSES | examples.PENALTIES).items():
+for kind, group in (usages.LOSSES | usages.PENALTIES).items():
     for i, example in enumerate(group):
         call(
             f"{kind.__name__} {i}",
@@ -176,7 +176,7 @@ def optimizer_of(make):
     return run_optimizer
 
 
-for kind, group in examples.OPTIMIZERS.items():
+for kind, group in usages.OPTIMIZERS.items():
     for i, make in enumerate(group):
         call(
             f"{kind.__name__} {i}",

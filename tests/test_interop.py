@@ -10,9 +10,9 @@ import re
 import subprocess
 import sys
 
-import examples
 import numpy as np
 import pytest
+import usages
 
 from references import ROOT
 from scratchml import (
@@ -160,7 +160,7 @@ def close(a, b, tolerance=1e-14):
 
 
 @needs_torch
-@pytest.mark.parametrize("kind", examples.exported(Layer), ids=lambda k: k.__name__)
+@pytest.mark.parametrize("kind", usages.exported(Layer), ids=lambda k: k.__name__)
 def test_every_exported_layer_crosses_the_bridge(kind):
     if kind not in {bridge.ours for bridge in bridges()}:
         pytest.skip(

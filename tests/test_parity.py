@@ -10,9 +10,9 @@ import re
 import subprocess
 import sys
 
-import examples
 import numpy as np
 import pytest
+import usages
 
 import references
 import scratchml
@@ -130,7 +130,7 @@ ROWS = {case.row for subject in SUBJECTS for case in references.cases(subject)}
 
 @pytest.mark.parametrize(
     "kind",
-    [kind for base in (Layer, Loss, Optimizer) for kind in examples.exported(base)],
+    [kind for base in (Layer, Loss, Optimizer) for kind in usages.exported(base)],
     ids=lambda kind: kind.__name__,
 )
 def test_what_pytorch_has_is_compared(kind):

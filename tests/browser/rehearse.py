@@ -9,7 +9,8 @@ Chromium:
 
 1. opens each notebook and its exercise copy, runs nothing and saves: the files stay as they were,
    and on 1024 x 768 pixels no line of code and no equation is cut;
-2. opens each notebook, *Run All Cells*, waits: no error, every cell has run, the figures are there;
+2. opens each notebook, *Run All Cells*, waits: no error, every cell has run, the figures are there,
+   and every instrument's picture changes when somebody moves its controls;
 3. opens its exercise copy, *Run All Cells* with everything blank: no error, each blank is named;
    then types a wrong answer to each exercise and sees the check's diagnosis, types the right one
    and sees the check pass;
@@ -110,7 +111,8 @@ def lab(folder):
         stdout=log,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        env=os.environ | {"JUPYTER_TOKEN": TOKEN, "TQDM_DISABLE": "1"},
+        env=os.environ
+        | {"JUPYTER_TOKEN": TOKEN, "TQDM_DISABLE": "1", "SCRATCHML_STILL": "0"},
     )
     try:
         address = f"http://127.0.0.1:{port}"
@@ -256,6 +258,7 @@ def run_all(page, address, path):
     start = time.monotonic()
     notebook.run_all()
     ran, seconds = notebook.wait(), time.monotonic() - start
+    played = play(notebook, path)
     notebook.scan(name_of(path))
     assert not notebook.errors(), f"{path}:\n" + "\n".join(notebook.errors())
     assert ran == len(codes), f"{path}: {ran} of {len(codes)} cells have run"
@@ -271,10 +274,69 @@ def run_all(page, address, path):
         f"{path}: {shown} HTML outputs, {html} in the committed notebook"
     )
     print(
-        f"{path}: {ran} cells in {seconds:.0f} s, {figures} figures, {shown} HTML, no error",
+        f"{path}: {ran} cells in {seconds:.0f} s, {figures} figures, {shown} HTML, "
+        f"{played} instruments, no error",
         flush=True,
     )
     notebook.close()
+
+
+CONTROLS = ", ".join(
+    (
+        ".noUi-handle",
+        "input[type=checkbox]",
+        ".widget-toggle-buttons button:not(.mod-active)",
+        ".widget-toggle-button",
+        "input[type=text]",
+        "textarea",
+    )
+)
+
+
+def play(notebook, path):
+    """Move every control of every instrument; returns how many instruments there are."""
+    calls = sum(
+        "interactive." in cell.source
+        for cell in read(ROOT / path).cells
+        if cell.cell_type == "code"
+    )
+    boxes = notebook.panel.locator(".widget-vbox:has(> .widget-image)")
+    assert boxes.count() == calls, f"{path}: {boxes.count()} of {calls} instruments"
+    for number in range(calls):
+        box = boxes.nth(number)
+        box.scroll_into_view_if_needed()
+        controls = box.locator(CONTROLS)
+        assert controls.count(), f"{path}: instrument {number + 1} has no control"
+        moved = [move(box, controls.nth(i)) for i in range(min(controls.count(), 8))]
+        assert any(moved), f"{path}: instrument {number + 1} stands still"
+        trouble = box.locator("> .widget-html").inner_text().strip()
+        assert not trouble, f"{path}: instrument {number + 1}: {trouble}"
+        box.screenshot(path=SHOTS / f"{notebook.name}-instrument-{number + 1}.png")
+    return calls
+
+
+def move(box, control):
+    """Move one control, as a hand would; does the picture change?"""
+    image = box.locator("> .widget-image")
+    before = image.get_attribute("src")
+    kind = control.evaluate("e => e.className + ' ' + (e.type || '')")
+    changed = f"e => e.src != {before!r}"
+    for key_pressed in ("ArrowRight", "ArrowLeft"):
+        if "noUi-handle" in kind:
+            control.focus()
+            control.press(key_pressed)
+        elif "text" in kind and "button" not in kind:
+            control.click()
+            control.press("End")
+            control.type("a")
+            control.press("Tab")
+        else:
+            control.click()
+        with contextlib.suppress(Error):
+            handle = image.element_handle()
+            box.page.wait_for_function(changed, arg=handle, timeout=8000)
+            return True
+    return False
 
 
 def blanks(page, address, path):
