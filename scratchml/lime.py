@@ -115,7 +115,7 @@ def mask_distance(Z: np.ndarray) -> np.ndarray:
     `D = 1 - sqrt(k / d)` with k of d parts on. Shapes: `(n, d)` in, `(n,)` out, each in
     [0, 1]. Raises ValueError for another shape or d = 0.
 
-    Derived in notebooks/04_lime.ipynb, section *Perturb, ask, weigh*.
+    Derived in notebooks/deeper/04_lime.ipynb, section *How near is near?*.
 
     >>> mask_distance([[1, 1, 1, 1], [1, 0, 0, 0], [0, 0, 0, 0]])
     array([0. , 0.5, 1. ])
