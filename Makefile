@@ -47,6 +47,7 @@ test-browser: browser  ## run every notebook in JupyterLab in a real Chromium, a
 
 test-site: browser  ## look at build/site in a real Chromium, every outside host blocked (after make site)
 	$(BROWSER)/bin/python tests/browser/site.py $(ONLY)
+	$(BROWSER)/bin/python tests/browser/live.py --page build/site/live
 
 coverage: environment  ## the lines and branches of scratchml that no test has seen
 	$(QUIET) $(VENV)/bin/python -m pytest --cov=scratchml tests $(PYTEST_FLAGS)

@@ -8,6 +8,7 @@ table with its Binder and Colab links), the citation, and the setup cell of each
 """
 
 import argparse
+import json
 import re
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ import nbformat
 import pace
 from course import (
     COURSE,
+    MEASURED,
     ROOT,
     every_notebook,
     key,
@@ -28,6 +30,7 @@ from course import (
     text_of,
     write,
 )
+from scratchml import datasets
 
 SETUP = """\
 # Setup: in Google Colab this fetches the course; elsewhere it does nothing.
@@ -89,6 +92,31 @@ def course_table(root: Path, slug: str, branch: str) -> str:
     ]
     if to_come:
         rows += ["", "To come: " + ", ".join(to_come) + "."]
+    return "\n".join(rows)
+
+
+def results_table(root: Path) -> str:
+    """What each notebook collected in its `results` when it was last measured."""
+    measured = json.loads(MEASURED.read_text(encoding="utf-8"))
+    rows = ["| notebook | measured | value |", "|---|---|--:|"]
+    for path in every_notebook(root):
+        for what, value in measured.get(key(path, root), {}).get("results", {}).items():
+            shown_as = f"{value:.3g}" if isinstance(value, float) else value
+            rows.append(f"| {key(path, root)} | {what} | {shown_as} |")
+    return "\n".join(rows)
+
+
+def news_table() -> str:
+    """Accuracies on real posts: mean over the starts, lowest and highest."""
+    kinds = ["RNN", "bag of words", "1..1-grams", "1..2-grams", "1..3-grams"]
+    rows = [
+        f"| groups | part | {' | '.join(kinds)} |",
+        "|---|---|" + "--:|" * len(kinds),
+    ]
+    for (_, part), network in datasets.news_networks().items():
+        found = [100 * network.measured[f"accuracy/{kind}"] for kind in kinds]
+        cells = [f"{a.mean():.1f} ({a.min():.1f} to {a.max():.1f})" for a in found]
+        rows.append(f"| {', '.join(network.groups)} | {part} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
@@ -157,6 +185,11 @@ def wanted_texts(root: Path = ROOT) -> dict[Path, str]:
         citation.read_text(encoding="utf-8"),
         flags=re.MULTILINE,
     )
+    page = root / "docs" / "results" / "measured.md"
+    if page.exists():
+        old = page.read_text(encoding="utf-8")
+        old = with_block(old, "news", news_table(), page.name)
+        wanted[page] = with_block(old, "results", results_table(root), page.name)
     teaching = root / "notebooks" / "README.md"
     if teaching.exists():
         old = teaching.read_text(encoding="utf-8")

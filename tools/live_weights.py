@@ -48,7 +48,7 @@ from scratchml import (
 )
 
 
-def train_nn(data, epochs=60):
+def train_nn(data, epochs=20):
     """Notebook 01, section *Train properly*: 784-128-10 with random shifts."""
     rng = np.random.default_rng(0)
     model = Sequential(
@@ -60,14 +60,14 @@ def train_nn(data, epochs=60):
     fit(
         model,
         CrossEntropyLoss(),
-        SGD(0.05, momentum=0.9, nesterov=True),
+        SGD(0.05, momentum=0.9),
         data.train,
         epochs=epochs,
         batch_size=64,
         rng=np.random.default_rng(0),
         validation=data.validation,
         augment=random_shift,
-        callbacks=[Schedule(cosine(0.05)), EarlyStopping(patience=15)],
+        callbacks=[Schedule(cosine(0.05)), EarlyStopping(patience=epochs)],
     )
     return model
 

@@ -2,8 +2,9 @@
 
     python tools/measure.py [notebooks/01_nn.ipynb ...]     all of them by default
 
-The numbers go to tools/measured.json, and from there to the README by `make links`, and
-to `tools/pace.py`, which wants the seconds of each cell that one has to wait for.
+The numbers, and the `results` of each notebook, go to tools/measured.json, and from
+there to the README and docs/results by `make links`, and to `tools/pace.py`, which wants
+the seconds of each cell that one has to wait for.
 """
 
 import json
@@ -14,7 +15,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import nbformat
+
 from course import MEASURED, every_notebook, execute, key, read, shown, write
+from full import ASK, MARK
 
 NOTICED = 1  # seconds; a shorter cell is not listed
 
@@ -23,8 +27,10 @@ def one(path: Path) -> dict[str, Any]:
     """Seconds, and megabytes at the peak of the kernel and its children."""
     starts = []  # (cell, when it began)
     begin = time.perf_counter()
+    notebook = read(path)
+    notebook.cells.append(nbformat.v4.new_code_cell(ASK))
     execute(
-        read(path),
+        notebook,
         path.parent,
         lambda cell, cell_index: starts.append((cell.id, time.perf_counter())),
     )
@@ -32,11 +38,13 @@ def one(path: Path) -> dict[str, Any]:
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     unit = 1e6 if sys.platform == "darwin" else 1e3
     ends = [when for _, when in starts[1:]] + [end]
+    answer = notebook.cells[-1].outputs[-1].text
     cells = {id: b - a for (id, a), b in zip(starts, ends, strict=True)}
     return {
         "seconds": round(end - begin),
         "megabytes": round(peak / unit),
         "cells": {id: round(s, 1) for id, s in cells.items() if s > NOTICED},
+        "results": json.loads(answer.partition(MARK)[2]),
     }
 
 

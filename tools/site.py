@@ -277,6 +277,8 @@ def build(target: Path, pyodide: Path | None = None) -> None:
     slides.build(part / "slides")
     live.build(part / "live", pyodide)
     (part / ".nojekyll").touch()
+    for path in part.rglob("*.map"):  # of the theme's scripts, for its own developers
+        path.unlink()
     slides.print_pdfs(part / "slides")
     shutil.rmtree(target, ignore_errors=True)
     part.rename(target)
