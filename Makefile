@@ -63,7 +63,7 @@ bench: peers  ## measure the speed against PyTorch and lime, print one table
 
 parity: peers  ## compare every number with PyTorch itself, write the README's table (make test uses frozen values)
 	$(PEERS)/bin/python -m pytest tests/test_parity.py tests/test_convolution_parity.py \
-		tests/test_interop.py tests/test_squeezenet.py tests/test_data_parallel.py $(PYTEST_FLAGS)
+		tests/test_interop.py tests/test_squeezenet.py tests/test_data_parallel.py tests/test_many.py $(PYTEST_FLAGS)
 	$(PEERS)/bin/python tools/parity_table.py
 
 references: peers  ## freeze the other libraries' values anew for make test (ONLY="rnn cnn")
