@@ -209,7 +209,7 @@ def shift(
 
     probabilities((n, 28, 28)) -> (n, 10); images (N, 28, 28), labels (N,).
 
-    See notebooks/01_nn.ipynb, section *Look, and explain*.
+    See notebooks/01_nn.ipynb, section *Look inside*.
     """
 
     def draw(number: int, right: int, down: int) -> Figure:
@@ -282,10 +282,15 @@ def fool(
     )
 
 
-def bug_hunt(histories: Mapping[str, Mapping], right: str = "correct") -> None:
-    """Learning curves without their names: vote for the one that is `right`.
+def bug_hunt(
+    histories: Mapping[str, Mapping],
+    reads: Mapping[str, float] | None = None,
+    right: str = "correct",
+) -> None:
+    """Learning curves without their names, one panel each: vote for the `right` one.
 
-    histories: {name: history}, as for `plots.learning_curves`.
+    histories: {name: history}, as for `plots.learning_curves`; reads: {name: share of
+    the test examples that this network reads}, written above its panel.
 
     See notebooks/01_nn.ipynb, section *It trains, but is it right?*.
     """
@@ -293,27 +298,34 @@ def bug_hunt(histories: Mapping[str, Mapping], right: str = "correct") -> None:
     letters = dict(zip("ABCDEFGHIJ", names, strict=False))
 
     def draw(vote: str) -> Figure:
-        ax = plt.subplots()[1]
-        for letter, name in letters.items():
-            loss = histories[name]["loss"]
+        size = (1 + 1.9 * len(names), 2.6)
+        figure, grid = plt.subplots(
+            1, len(names), figsize=size, sharey=True, squeeze=False
+        )
+        axes = grid[0]
+        for (letter, name), ax in zip(letters.items(), axes, strict=True):
+            for other in names:
+                _loss_curve(ax, histories[other], color="#cccccc", lw=0.8)
             chosen = letter == vote
-            look = {"color": "black", "lw": 2.6} if chosen else {"color": "#999999"}
-            ax.plot(range(1, len(loss) + 1), loss, **look)
+            colour = "black" if chosen else plots.COLOURS[0]
+            _loss_curve(ax, histories[name], color=colour, lw=3 if chosen else 2)
+            read = f": reads {reads[name]:.1%}" if reads else ""
+            ax.set(title=f"{letter}{read}", xlabel="epoch")
+            ax.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+        axes[0].set_ylabel("loss")
         title = "All curves fall. One of the networks is right. Which?"
         if vote in letters:
             verdict = "right" if letters[vote] == right else "wrong"
             title = f"{vote}: {letters[vote]}. This one is {verdict}."
-        ax.set(title=title, xlabel="epoch", ylabel="loss")
-        ax.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-        for place, (letter, name) in enumerate(letters.items()):
-            x = 1.1 + 0.2 * place  # side by side, each on its own curve
-            loss = histories[name]["loss"]
-            y = np.interp(x, range(1, len(loss) + 1), loss)
-            paper = {"boxstyle": "circle,pad=0.15", "fc": "white", "ec": "none"}
-            ax.text(x, y, letter, ha="center", va="center", bbox=paper)
-        return _figure(ax)
+        figure.suptitle(title, weight="bold")
+        return figure
 
     show(draw, vote=Choice("I trust", "none yet", ["none yet", *letters]))
+
+
+def _loss_curve(ax: Axes, history: Mapping, **look: Any) -> None:
+    loss = history["loss"]
+    ax.plot(range(1, len(loss) + 1), loss, **look)
 
 
 def _figure(ax: Axes) -> Figure:
@@ -349,7 +361,7 @@ def what_did_it_remember(models: Mapping[str, Any], text: str) -> None:
             last = np.searchsorted(np.cumsum(shares[:read][::-1]), 0.9) + 1
             comes = text[read].replace(" ", "space")
             title = (
-                f"{name}: nine tenths lie on the last {last} letters. "
+                f"{name}: nine tenths of all lengths lie on the last {last} letters. "
                 f"Next comes '{comes}', p = {p:.2f}"
             )
             colours: Any = {"cmap": "Purples", "vmin": 0, "vmax": 0.3}

@@ -145,33 +145,44 @@ CURVES = {
 }
 
 
+READS = {"correct": 0.92, "bias": 0.91, "adam": 0.9}
+
+
 def test_the_bug_hunt_keeps_the_names_to_itself(drawn):
-    interactive.bug_hunt(CURVES)
-    said = " ".join(words(drawn[0]))
-    assert not any(name in said for name in CURVES) and "A" in said
-    assert drawn[0].axes[0].get_legend() is None
-    assert len({line.get_color() for line in drawn[0].axes[0].lines}) == 1
+    interactive.bug_hunt(CURVES, READS)
+    said = " ".join([*words(drawn[0]), drawn[0].get_suptitle()])
+    assert not any(name in said for name in CURVES)
+    assert all(ax.get_legend() is None for ax in drawn[0].axes)
 
 
-def test_the_bug_hunt_tells_after_the_vote(live, monkeypatch):
-    said = []
-    figure_of = interactive._figure
-    monkeypatch.setattr(
-        interactive,
-        "_figure",
-        lambda ax: said.append(words(ax.figure)) or figure_of(ax),
-    )
-    interactive.bug_hunt(CURVES)
-    verdicts = {}
-    for letter in "ABC":
-        move(live, 0, letter)
-        verdicts[letter] = next(t for t in said[-1] if t.startswith(f"{letter}: "))
-    assert sorted(v.rsplit("is ")[-1] for v in verdicts.values()) == [
-        "right.",
-        "wrong.",
-        "wrong.",
+def test_the_bug_hunt_gives_each_network_a_panel_of_its_own(drawn):
+    interactive.bug_hunt(CURVES, READS)
+    told = [(ax.get_title(), list(ax.lines[-1].get_ydata())) for ax in drawn[0].axes]
+    by_start = ["adam", "correct", "bias"]
+    assert told == [
+        (f"{letter}: reads {READS[name]:.1%}", CURVES[name]["loss"])
+        for letter, name in zip("ABC", by_start, strict=True)
     ]
-    assert "correct" in next(v for v in verdicts.values() if v.endswith("is right."))
+    assert len({ax.lines[-1].get_color() for ax in drawn[0].axes}) == 1
+
+
+def test_the_bug_hunt_tells_after_the_vote(monkeypatch):
+    draws = []
+    monkeypatch.setattr(interactive, "show", lambda draw, **_: draws.append(draw))
+    interactive.bug_hunt(CURVES)
+    verdicts = {letter: draws[0](letter).get_suptitle() for letter in "ABC"}
+    assert verdicts == {
+        "A": "A: adam. This one is wrong.",
+        "B": "B: correct. This one is right.",
+        "C": "C: bias. This one is wrong.",
+    }
+    plt.close("all")
+
+
+def test_the_bug_hunt_is_drawn_again_after_a_vote(live):
+    interactive.bug_hunt(CURVES, READS)
+    before, after = move(live, 0, "B")
+    assert before != after
 
 
 def test_descent_draws_every_step():
