@@ -960,14 +960,19 @@ def two_steps(
     values: Mapping[str, float],
     gradients: Mapping[str, float],
     *,
+    w_x: float | None = None,
+    w_h: float | None = None,
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
     """A recurrent layer of one unit and two steps: values above, gradients below.
 
     Both map the names `x1 x2 a1 a2 h0 h1 h2` to numbers; gradients also `y1 y2`, what
-    comes from above. What a mapping does not name stays empty.
+    comes from above. What a mapping does not name stays empty. The two weights stand
+    on their arrows.
     """
+    weight = {"h": "" if w_h is None else f" = {w_h:g}"}
+    weight["x"] = "" if w_x is None else f" = {w_x:g}"
     ax = _axes(ax, (8.6, 3.2))
     places = {"h0": (0.0, 1.0)}
     for t in (1, 2):
@@ -981,8 +986,8 @@ def two_steps(
         _number(ax, (x, y), gradients.get(name), f"d{name[0]} ", -22, BACK)
     for t in (1, 2):
         x = 3 * t - 1.5
-        _arrow(ax, (x - 1.1, 1), (x - 0.35, 1), "$w_h$", (0, 8))
-        _arrow(ax, (x, 0.12), (x, 0.55), "$w_x$", (13, 0))
+        _arrow(ax, (x - 1.1, 1), (x - 0.35, 1), f"$w_h${weight['h']}", (0, 8))
+        _arrow(ax, (x, 0.12), (x, 0.55), f"$w_x${weight['x']}", (24, 0))
         _arrow(ax, (x + 0.35, 1), (x + 1.15, 1), "tanh", (0, 8))
         _back(
             ax,
@@ -1031,7 +1036,7 @@ def lstm_cell(
     ):
         ax.text(x, y, name, ha="center", va="center", fontsize=13)
     if backward:
-        _back(ax, (7.2, 3.3), (0.2, 3.3), "the way back: times f, nothing else", (0, 8))
+        _back(ax, (7.2, 3.3), (0.2, 3.3), "along the cell: times f", (0, 8))
     ax.set(xlim=(-0.7, 7.8), ylim=(-0.3, 3.8))
     ax.axis("off")
     return _label(ax, title)
@@ -1105,7 +1110,7 @@ def word_by_word(
         tick.set_color(RIGHT if knows else "#aaaaaa")
     ax.set(ylim=(0, 1), xlim=(-0.8, len(words) - 0.2))
     ax.set_yticks([0, 0.5, 1], [f"0\n{groups[0]}", "0.5", f"{groups[1]}\n1"])
-    return _label(ax, title, "word after word", "probability")
+    return _label(ax, title, "word after word (grey: unknown to it)", "probability")
 
 
 def _box(colour, shape="round"):
@@ -1228,6 +1233,6 @@ def learned_kernel(
 
 
 def _frame(row, column, height, width):
-    """A vermilion frame around pixels."""
+    """A green frame around pixels: neither of the two colours of signs."""
     corner = (column - 0.5, row - 0.5)
-    return plt.Rectangle(corner, width, height, fill=False, ec=COLOURS[1], lw=2)
+    return plt.Rectangle(corner, width, height, fill=False, ec=COLOURS[2], lw=2)
