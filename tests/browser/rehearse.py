@@ -410,17 +410,17 @@ def untouched(page, address, path):
 
 
 def stops(page, address, path):
-    """Interrupt the training of 01's sizes: the queue stops, with a sentence."""
-    if "01_nn" not in path:
+    """Interrupt the training of deeper/01's sizes: the queue stops, with a sentence."""
+    if "deeper/01_nn" not in path:
         return
     ids = [cell.id for cell in read(ROOT / path).cells]
     notebook = Notebook(page, address, path)
     notebook.menu("Edit", "Clear Outputs of All Cells")
     notebook.run_all()
     trains = notebook.cells.nth(ids.index("nb01-066"))
-    before = notebook.cells.nth(ids.index("nb01-064")).locator(".jp-InputPrompt")
+    before = notebook.cells.nth(ids.index("range-test")).locator(".jp-InputPrompt")
     expect(before).to_have_text(re.compile(r"\[\d+\]:"), timeout=1000 * SECONDS)
-    page.wait_for_timeout(3000)
+    page.wait_for_timeout(1500)
     notebook.menu("Kernel", "Interrupt Kernel")
     notebook.wait()
     said = " ".join(trains.inner_text().split())
