@@ -157,7 +157,10 @@ def test_the_bug_hunt_keeps_the_names_to_itself(drawn):
 
 def test_the_bug_hunt_gives_each_network_a_panel_of_its_own(drawn):
     interactive.bug_hunt(CURVES, READS)
-    told = [(ax.get_title(), list(ax.lines[-1].get_ydata())) for ax in drawn[0].axes]
+    told = [
+        (ax.get_title() or ax.get_title(loc="left"), list(ax.lines[-1].get_ydata()))
+        for ax in drawn[0].axes
+    ]
     by_start = ["adam", "correct", "bias"]
     assert told == [
         (f"{letter}: reads {READS[name]:.1%}", CURVES[name]["loss"])
