@@ -174,6 +174,15 @@ def read_exercises(notebook, wrong, right=()):
 # ----------------------------------------------------------------------------- running
 
 
+def own_style():
+    """What a notebook sets for its figures is set for it alone."""
+    try:
+        import matplotlib as mpl
+    except ModuleNotFoundError:
+        return contextlib.nullcontext()
+    return mpl.rc_context()
+
+
 def refill(dictionary, saved):
     dictionary.clear()
     dictionary.update(saved)
@@ -255,7 +264,7 @@ class Runner:
         before = os.getcwd()
         os.chdir(self.path.parent)
         try:
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
+            with warnings.catch_warnings(), np.errstate(all="ignore"), own_style():
                 warnings.simplefilter("ignore")
                 yield
         finally:
