@@ -66,8 +66,9 @@ def moved(text: str, path: Path, found: dict[Path, Path], home: str) -> str:
         if not target or re.match(r"[a-z]+:", target):
             return match[0]
         there = (path.parent / target).resolve()
-        if there == ROOT / "README.md":
-            there = ROOT / "docs" / "index.md"
+        front = ROOT / "docs" / "index.md"
+        if there == ROOT / "README.md" and path != front:
+            there = front
             mark = anchor = ""  # its sections are others
         if there in found:
             new = os.path.relpath(found[there], found[path].parent)
