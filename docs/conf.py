@@ -24,6 +24,7 @@ extensions = [
     "sphinx_copybutton",
 ]
 exclude_patterns = ["_build", "live", "slides"]
+templates_path = ["_templates"]
 
 # Notebooks: as they are committed.
 nb_execution_mode = "off"
@@ -44,7 +45,9 @@ autodoc_typehints = "none"
 maximum_signature_line_length = 70
 
 html_theme = "sphinx_book_theme"
-html_context = {"default_mode": "auto"}
+owner, name = course["repository"].split("/")[-2:]
+html_baseurl = f"https://{owner}.github.io/{name}/"
+html_context = {"default_mode": "auto", "site": html_baseurl}
 html_title = "From scratch to ML"
 html_static_path = ["_static"]
 html_css_files = ["course.css"]
