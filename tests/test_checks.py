@@ -1,5 +1,6 @@
 """The checks: every mistake gets its own diagnosis, and right code is never accused."""
 
+import contextlib
 import re
 import subprocess
 import sys
@@ -43,6 +44,7 @@ from scratchml import (
     same_steps,
 )
 from scratchml._failures import StillBlank, learner_code
+from scratchml._trial import global_state, own_generator_only
 
 
 def generator(seed=0):
@@ -1104,3 +1106,22 @@ def test_learner_code_explains_what_happens_in_it():
         raise CheckFailed("as it was")
     with pytest.raises(KeyboardInterrupt), learner_code("my_function"):
         raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("does", "caught"),
+    [
+        (lambda: np.random.randn(), True),  # noqa: NPY002
+        (lambda: np.random.rand(2), True),  # noqa: NPY002
+        (lambda: np.random.seed(0), True),  # noqa: NPY002
+        (lambda: np.random.default_rng(0).random(), False),
+    ],
+    ids=["a normal number", "two numbers", "a seed", "a generator of its own"],
+)
+def test_the_global_generator_is_neither_drawn_from_nor_disturbed(does, caught):
+    np.random.randn()  # noqa: NPY002  (a second normal number waits)
+    before = global_state()
+    with pytest.raises(CheckFailed) if caught else contextlib.nullcontext():
+        with own_generator_only("a layer"):
+            does()
+    assert global_state() == before
