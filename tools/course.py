@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import tempfile
 import tomllib
 from pathlib import Path
@@ -157,6 +158,17 @@ def execute(notebook: nbformat.NotebookNode, folder: Path, on_cell=None) -> None
     notebook.metadata.update(METADATA)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+
+
+def chromium() -> str | None:
+    """The path of a Chromium on this machine, the one that CHROMIUM names first."""
+    names = (
+        os.environ.get("CHROMIUM"),
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+    )
+    return next(filter(None, (shutil.which(name) for name in names if name)), None)
 
 
 def shown(path: Path, root: Path = ROOT) -> str:

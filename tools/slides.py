@@ -5,7 +5,6 @@ JupyterLab's property panel edits. Here long prose moves to the speaker's notes,
 solution waits behind a key, and the clock of its section stands in a corner.
 """
 
-import os
 import re
 import shutil
 import subprocess
@@ -17,7 +16,7 @@ import nbformat
 from nbconvert.exporters import SlidesExporter
 from pygments.formatters import HtmlFormatter
 
-from course import ROOT, notebooks, read
+from course import ROOT, chromium, notebooks, read
 from exercises import BEGIN, blank, regions
 
 LINES = 18  # of code and of text beside it, at 24 pixels
@@ -175,16 +174,6 @@ def deck(path: Path) -> str:
     )
     resources = {"course": {"title": title}}
     return exporter.from_notebook_node(staged(notebook), resources)[0]
-
-
-def chromium() -> str | None:
-    names = (
-        os.environ.get("CHROMIUM"),
-        "chromium",
-        "chromium-browser",
-        "google-chrome",
-    )
-    return next(filter(None, (shutil.which(name) for name in names if name)), None)
 
 
 def print_pdfs(folder: Path) -> None:

@@ -17,18 +17,14 @@ Screenshots land in build/browser/, for somebody to look at.
 
 import argparse
 import contextlib
-import functools
-import http.server
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 import numpy as np
+from around import SHOTS, chromium, served
 from playwright.sync_api import expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +32,6 @@ sys.path.append(str(ROOT / "tests"))
 
 from strokes import DIGITS  # noqa: E402
 
-SHOTS = ROOT / "build" / "browser"
 VIEWS = {  # name: (width, height, colours, finger)
     "1280": (1280, 800, "light", False),
     "1280-dark": (1280, 800, "dark", False),
@@ -44,45 +39,6 @@ VIEWS = {  # name: (width, height, colours, finger)
     "390-dark": (390, 844, "dark", True),
 }
 READY, ANSWER, WHY = 10_000, 50, 2_000  # milliseconds, in the quickest of four visits
-
-
-def chromium():
-    names = [
-        os.environ.get("CHROMIUM"),
-        "chromium",
-        "chromium-browser",
-        "google-chrome",
-    ]
-    path = next(
-        (found for name in names if name and (found := shutil.which(name))), None
-    )
-    if path is None:
-        sys.exit("no Chromium found: install it, or name it: CHROMIUM=/path/to/chrome")
-    return path
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-class Server(http.server.ThreadingHTTPServer):
-    def handle_error(self, request, client_address):
-        pass  # a visitor who leaves early
-
-
-@contextlib.contextmanager
-def served(folder):
-    """The address of a server of this folder."""
-    handler = functools.partial(Quiet, directory=str(folder))
-    with Server(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @contextlib.contextmanager

@@ -32,6 +32,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+from around import SHOTS, chromium
 from playwright.sync_api import Error, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,31 +43,12 @@ from test_exercises import answered, known_answers, read_exercises  # noqa: E402
 from course import every_notebook, key, read  # noqa: E402
 from exercises import copy_of  # noqa: E402
 
-SHOTS = ROOT / "build" / "browser"
 TOKEN = "rehearsal"
 SECONDS = 600  # the longest that one notebook may take
 CLONE = []  # the folder in which the course is opened
 SETTINGS = {  # all cells in the page at once, so that what is below can be looked at as well
     "@jupyterlab/notebook-extension/tracker": '{"windowingMode": "none"}',
 }
-
-
-def chromium():
-    names = [
-        os.environ.get("CHROMIUM"),
-        "chromium",
-        "chromium-browser",
-        "google-chrome",
-    ]
-    path = next(
-        (found for name in names if name and (found := shutil.which(name))), None
-    )
-    if path is None:
-        sys.exit(
-            "no Chromium found: install it (Debian, Ubuntu: sudo apt install chromium), "
-            "or name it: CHROMIUM=/path/to/chrome make test-browser"
-        )
-    return path
 
 
 @contextlib.contextmanager

@@ -8,14 +8,11 @@ speaker pages through it: nothing cut off, nothing below 24 pixels, no empty sli
 more slides than its minutes allow. Screenshots land in build/browser/.
 """
 
-import functools
-import http.server
 import sys
-import threading
 from pathlib import Path
 
+from around import SHOTS, chromium, served
 from playwright.sync_api import sync_playwright
-from rehearse import SHOTS, chromium
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -75,18 +72,6 @@ SLIDE_FAULTS = """smallest => {
     if (said.length < 12) found.push('is nearly empty');
     return found;
 }"""
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-def serve(folder):
-    handler = functools.partial(Quiet, directory=str(folder))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server, f"http://127.0.0.1:{server.server_port}"
 
 
 class Watched:
@@ -160,7 +145,6 @@ def check_deck(browser, address, part):
 
 def main(only):
     SHOTS.mkdir(parents=True, exist_ok=True)
-    server, address = serve(SITE)
     names = sorted(
         path.relative_to(SITE).as_posix()
         for path in SITE.rglob("*.html")
@@ -168,7 +152,8 @@ def main(only):
         not in ("slides", "live", "_static", "_modules")
     )
     faults = []
-    with sync_playwright() as playwright:
+    with sync_playwright() as playwright, served(SITE) as address:
+        address = address.rstrip("/")
         browser = playwright.chromium.launch(
             executable_path=chromium(), args=["--no-sandbox"]
         )
@@ -179,7 +164,6 @@ def main(only):
             if not only or part.name in only:
                 faults += check_deck(browser, address, part)
         browser.close()
-    server.shutdown()
     print("\n".join(faults) or f"{len(names)} pages and {len(COURSE)} decks: no fault")
     return min(len(faults), 1)
 
