@@ -13,6 +13,7 @@ import numpy as np
 from run import paired, sgemm_rate, threads
 from scratchml import (
     AvgPool2d,
+    BatchNorm,
     Conv2d,
     Flatten,
     Linear,
@@ -42,6 +43,7 @@ def rows():
             found += [
                 network_row(torch, 8, 16, 1.1, number, rate),
                 network_row(torch, 32, 64, 1.2, number, rate),
+                batchnorm_row(torch, number),
                 squeezenet_row(torch, number),
             ]
     with threads(1):  # many small products: threads would mostly wait for each other
@@ -104,6 +106,42 @@ def network_row(torch, c1, c2, bound, number, rate):
         "ratio": ratio,
         "bound": bound if number == 1 else None,
         "share": operations / (ours_ms / 3e3) / rate,
+    }
+
+
+def batchnorm_row(torch, number):
+    """What follows the first convolution of the smaller network, forward and backward.
+
+    PyTorch has one function for the whole layer, numpy goes over the batch a dozen
+    times.
+    """
+    rng = np.random.default_rng(0)
+    shape = BATCH, 8, 24, 24
+    x = rng.standard_normal(shape, dtype=np.float32)
+    dy = rng.standard_normal(shape, dtype=np.float32)
+    layer = BatchNorm(8)
+    peer = torch.nn.BatchNorm2d(8)
+    their_x = torch.from_numpy(x).requires_grad_()
+    their_dy = torch.from_numpy(dy)
+
+    def ours():
+        layer.forward(x)
+        layer.backward(dy)
+
+    def theirs():
+        peer.zero_grad()
+        their_x.grad = None
+        peer(their_x).backward(their_dy)
+
+    ours_ms, peer_ms, ratio = paired(ours, theirs)
+    return {
+        "feature": "BatchNorm, 64 x 8 x 24 x 24, forward and backward",
+        "peer": f"PyTorch {torch.__version__.partition('+')[0]}",
+        "threads": number,
+        "ours_ms": ours_ms,
+        "peer_ms": peer_ms,
+        "ratio": ratio,
+        "bound": 2.0 if number == 1 else None,
     }
 
 

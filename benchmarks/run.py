@@ -62,6 +62,9 @@ The ratio is ours over the peer's: below 1 we are faster. The share is the rate 
 products over that of one large float32 product on the same threads. *Its products alone* is what a
 loop of bare matrix products of these shapes takes, over the peer's time: no numpy code gets below.
 
+With two threads only our matrix products get faster. PyTorch also shares out its element-wise work,
+which numpy does on one thread: so most ratios rise. These rows have no bound.
+
 {missed}
 
 ## How time grows
