@@ -21,10 +21,13 @@ QUIET := TQDM_DISABLE=1 SCRATCHML_STILL=1 $(CALM)
 # JupyterLab refuses the administrator, which is what everybody is inside a container.
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	--no-header --no-annotate --no-emit-index-url
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help update lab test test-browser test-site coverage measure full bench exercises render references parity \
-	links site pins clean environment peers browser site-environment
+	links site pins clean environment test-environment peers browser site-environment
 
 help:  ## list these targets
 	@echo "From scratch to ML"
@@ -35,7 +38,7 @@ lab: environment  ## open the course in JupyterLab (LAB_FLAGS="--no-browser --po
 	@exec env $(CALM) $(VENV)/bin/python -m jupyterlab --ServerApp.root_dir="$(CURDIR)" \
 		--LabApp.default_url=/lab/tree/notebooks/00_intro.ipynb $(ROOT_FLAG) $(LAB_FLAGS)
 
-test: environment  ## lint, check types, test the library, run every notebook again and compare
+test: test-environment  ## lint, check types, test the library, run every notebook again and compare
 	$(VENV)/bin/python -m ruff check --output-format concise .
 	$(VENV)/bin/python -m ruff format --check --quiet .
 	$(VENV)/bin/python -m mypy
@@ -49,13 +52,13 @@ test-site: browser  ## look at build/site in a real Chromium, every outside host
 	$(BROWSER)/bin/python tests/browser/site.py $(ONLY)
 	$(BROWSER)/bin/python tests/browser/live.py --page build/site/live
 
-coverage: environment  ## the lines and branches of scratchml that no test has seen
+coverage: test-environment  ## the lines and branches of scratchml that no test has seen
 	$(QUIET) $(VENV)/bin/python -m pytest --cov=scratchml tests $(PYTEST_FLAGS)
 
-measure: environment  ## seconds and peak memory of each notebook
+measure: test-environment  ## seconds and peak memory of each notebook
 	$(QUIET) $(VENV)/bin/python tools/measure.py $(ONLY)
 
-full: environment  ## run the notebooks on the complete data sets, print one table of results
+full: test-environment  ## run the notebooks on the complete data sets, print one table of results
 	SCRATCHML_FULL=1 $(QUIET) $(VENV)/bin/python tools/full.py $(ONLY)
 
 bench: peers  ## measure the speed against PyTorch and lime, print one table
@@ -81,20 +84,20 @@ site: site-environment  ## build pages, slides and the live page in build/site (
 links: environment  ## carry the repository's address from pyproject.toml to where it is shown
 	$(VENV)/bin/python tools/links.py
 
-render: environment  ## run the notebooks in place (ONLY=notebooks/01_nn.ipynb), then exercises, pictures, the live page's weights
+render: test-environment  ## run the notebooks in place (ONLY=notebooks/01_nn.ipynb), then exercises, pictures, the live page's weights
 	$(VENV)/bin/python tools/links.py
 	$(QUIET) $(VENV)/bin/python tools/render.py $(ONLY)
 	$(VENV)/bin/python tools/exercises.py
 	$(VENV)/bin/python tools/gallery.py
 	$(QUIET) $(VENV)/bin/python tools/live_weights.py
 
-pins:  ## choose new exact versions for requirements.txt (needs uv)
+pins:  ## choose new exact versions for requirements.txt and requirements-test.txt (needs uv)
 	mkdir -p build
-	uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --upgrade \
-		--no-header --no-annotate --no-emit-index-url --extra course --extra test \
-		--output-file build/pins.txt pyproject.toml
-	{ sed -n '/^#/p' requirements.txt && cat build/pins.txt; } > build/requirements.txt
-	mv build/requirements.txt requirements.txt
+	$(COMPILE) --upgrade --extra course --output-file build/course.txt pyproject.toml
+	$(COMPILE) --constraint build/course.txt --extra course --extra test --output-file build/all.txt pyproject.toml
+	{ sed -n '/^#/p' requirements.txt && cat build/course.txt; } > build/requirements.txt
+	{ sed -n '/^#/p' requirements-test.txt && grep -vxFf build/course.txt build/all.txt; } > build/requirements-test.txt
+	mv build/requirements.txt build/requirements-test.txt .
 
 clean:  ## remove environments and everything made (not data/downloads, not your answers)
 	rm -rf $(VENV) $(PEERS) $(BROWSER) $(SITE) build .pytest_cache .ruff_cache .hypothesis .coverage *.egg-info
@@ -103,11 +106,14 @@ clean:  ## remove environments and everything made (not data/downloads, not your
 environment:
 	@sh tools/environment.sh "$(VENV)" requirements.txt
 
+test-environment:
+	@sh tools/environment.sh "$(VENV)" requirements.txt requirements-test.txt
+
 peers:
-	@sh tools/environment.sh "$(PEERS)" requirements.txt requirements-peers.txt
+	@sh tools/environment.sh "$(PEERS)" requirements.txt requirements-test.txt requirements-peers.txt
 
 site-environment:
 	@sh tools/environment.sh "$(SITE)" requirements.txt requirements-site.txt
 
 browser:
-	@sh tools/environment.sh "$(BROWSER)" requirements.txt requirements-browser.txt
+	@sh tools/environment.sh "$(BROWSER)" requirements.txt requirements-test.txt requirements-browser.txt

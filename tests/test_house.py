@@ -43,7 +43,9 @@ def normal(name):
 # ------------------------------------------------------------------------- environments
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-peers.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-test.txt", "requirements-peers.txt"]
+)
 def test_requirements_are_exact_pins_and_nothing_else(name):
     for line in text(name).splitlines():
         if line.startswith("#"):
@@ -52,16 +54,16 @@ def test_requirements_are_exact_pins_and_nothing_else(name):
         assert re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; .+)?", line), f"{name}: {line!r}"
 
 
-def test_requirements_contain_what_pyproject_asks_for():
+@pytest.mark.parametrize("extra", ["course", "test"])
+def test_requirements_contain_what_pyproject_asks_for(extra):
     pinned = pins("requirements.txt")
-    extras = PROJECT["optional-dependencies"]
+    if extra == "test":
+        pinned |= pins("requirements-test.txt")
     for wanted in map(
-        Requirement, PROJECT["dependencies"] + extras["course"] + extras["test"]
+        Requirement, PROJECT["dependencies"] + PROJECT["optional-dependencies"][extra]
     ):
         pin = pinned.get(normal(wanted.name))
-        assert pin is not None, (
-            f"{wanted.name} is missing from requirements.txt: run `make pins`"
-        )
+        assert pin is not None, f"{wanted.name} is missing there: run `make pins`"
         (version,) = (specifier.version for specifier in pin.specifier)
         assert wanted.specifier.contains(version), f"{pin} does not satisfy {wanted}"
         assert pin.marker is None, f"{pin} is not installed everywhere"
@@ -73,9 +75,27 @@ def test_the_package_needs_numpy_alone():
     ]
 
 
-def test_peers_do_not_contradict_the_other_pins():
-    assert "torch" in pins("requirements-peers.txt")
-    assert not pins("requirements-peers.txt").keys() & pins("requirements.txt").keys()
+def test_no_package_is_pinned_twice():
+    course, test = pins("requirements.txt"), pins("requirements-test.txt")
+    peers = pins("requirements-peers.txt")
+    assert "torch" in peers and "lime" in test and "nbval" in course
+    assert len(course | test | peers) == len(course) + len(test) + len(peers)
+
+
+def test_binder_and_make_lab_set_up_jupyterlab_alike(tmp_path):
+    for name in ("postBuild", "start"):
+        assert os.access(ROOT / name, os.X_OK), f"Binder cannot run {name}"
+    surroundings = os.environ | {"NB_PYTHON_PREFIX": str(tmp_path)}
+    subprocess.run([ROOT / "postBuild"], cwd=ROOT, env=surroundings, check=True)
+    overrides = tmp_path / "share/jupyter/lab/settings/overrides.json"
+    assert overrides.read_text() == text("tools/lab/overrides.json")
+    told = subprocess.run(
+        [ROOT / "start", "sh", "-c", "echo $OPENBLAS_NUM_THREADS $0", "last"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout == "1 last\n"
 
 
 def test_conda_environment_agrees():

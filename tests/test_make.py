@@ -74,7 +74,7 @@ def site(tmp_path):
     """A small repository with the script that builds environments, and a fake uv that
     logs.
     """
-    for name in ("pyproject.toml", "requirements.txt"):
+    for name in ("pyproject.toml", "requirements.txt", "requirements-test.txt"):
         (tmp_path / name).write_text(text(name))
     shutil.copytree(ROOT / "tools" / "lab", tmp_path / "tools" / "lab")
     tools = tmp_path / "bin"
@@ -99,12 +99,12 @@ def site(tmp_path):
     return tmp_path
 
 
-def build(site, **environment):
+def build(site, *more, **environment):
     """Run the script; return (process, what uv was asked to do)."""
     log = site / "uv.log"
     log.write_text("")
     process = subprocess.run(
-        ["sh", ROOT / "tools" / "environment.sh", ".venv", "requirements.txt"],
+        ["sh", ROOT / "tools" / "environment.sh", ".venv", "requirements.txt", *more],
         cwd=site, env={"PATH": str(site / "bin"), **environment}, capture_output=True, text=True,
     )  # fmt: skip
     return process, log.read_text().splitlines()
@@ -131,6 +131,18 @@ def test_changed_requirements_are_installed_and_lint_settings_are_not(site):
     _, log = build(site)
     assert len(log) == 2 and not any(line.startswith("venv") for line in log)
     assert build(site)[1] == []
+
+
+def test_tests_come_on_top_and_the_course_is_content_with_them(site):
+    build(site)
+    _, log = build(site, "requirements-test.txt")
+    assert len(log) == 2 and "-r requirements-test.txt" in log[0]
+    assert build(site)[1] == []
+    assert build(site, "requirements-test.txt")[1] == []
+    with open(site / "requirements.txt", "a") as file:
+        file.write("another==1.0\n")
+    assert len(build(site)[1]) == 2
+    assert len(build(site, "requirements-test.txt")[1]) == 2
 
 
 def test_an_interrupted_installation_does_not_count(site):

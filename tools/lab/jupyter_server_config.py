@@ -2,7 +2,7 @@
 
 JupyterLab writes the kernel's name and Python's version into every notebook that it
 opens. The file's own stay, so that `git status` shows only what somebody has written.
-tools/environment.sh puts this file and overrides.json into the environment.
+install.sh puts this file and overrides.json into the environment.
 """
 
 import json
