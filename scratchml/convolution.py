@@ -227,7 +227,7 @@ class Conv2d(_Windows):
         return f"Conv2d({c_in} -> {c_out}, {self._geometry()})"
 
 
-class _Pool2d(_Windows):
+class Pool2d(_Windows):
     """Pooling moves by the size of its window, unless it is told otherwise."""
 
     def __init__(
@@ -244,7 +244,7 @@ class _Pool2d(_Windows):
         )
 
 
-class MaxPool2d(_Pool2d):
+class MaxPool2d(Pool2d):
     """Keep the largest pixel of each window: that a thing was found, not exactly where.
 
     `dx` is `dy` at that pixel and 0 elsewhere. Where several are largest, the first
@@ -287,7 +287,7 @@ class MaxPool2d(_Pool2d):
         return _crop(dpadded, self.padding)
 
 
-class AvgPool2d(_Pool2d):
+class AvgPool2d(Pool2d):
     """The mean of each window; every pixel of it gets `dx = dy / (kh kw)`.
 
     Shapes: `(N, C, H, W)` to `(N, C, oh, ow)`, sizes as in `output_size`. `stride` is
