@@ -255,8 +255,8 @@ def decision_boundary(
     """What the model says in the plane: probability as shade, decision as a line.
 
     predict((M, 2)) -> probabilities of class 1, (M,) or (M, 1), or decisions. x (N, 2),
-    y (N,) of 0 and 1: the examples, each class with its own colour and marker. Raises
-    ValueError when predict gives anything but numbers in [0, 1].
+    y (N,) of 0 and 1: the examples, class 1 as blue squares, class 0 as vermilion
+    circles. Raises ValueError when predict gives anything but numbers in [0, 1].
     """
     x = np.asarray(x)
     y = np.asarray(y)
@@ -273,7 +273,8 @@ def decision_boundary(
         f"got {p.min():.3g} to {p.max():.3g}: put a sigmoid around the scores",
     )
     ax = _axes(ax, (5, 4))
-    ink = 1 - np.array([to_rgb(colour) for colour in COLOURS[:2]])
+    colours = AGAINST, FOR  # of class 0 and of class 1
+    ink = 1 - np.array([to_rgb(colour) for colour in colours])
     ax.imshow(
         1 - 0.45 * np.concatenate([1 - p, p], axis=-1) @ ink,  # 55 % are paper
         origin="lower",
@@ -288,7 +289,7 @@ def decision_boundary(
         ax.scatter(
             x1,
             x2,
-            color=COLOURS[c],
+            color=colours[c],
             marker=MARKERS[c],
             zorder=3,
             label=name,

@@ -516,8 +516,10 @@ def test_boundary_runs_between_the_classes(shape):
     np.testing.assert_allclose(line[:, 0], 0.5, atol=1e-6)
     shade = np.asarray(ax.images[0].get_array())
     assert shade.shape == (200, 200, 3)
-    assert shade[:, 0, 2].min() > shade[:, -1, 2].max()  # blue on the left
+    assert shade[:, 0, 2].max() < shade[:, -1, 2].min()  # blue on the right: class 1
     points = ax.collections[1:]
+    blue = mpl.colors.to_rgb(plots.FOR)
+    np.testing.assert_array_equal(points[1].get_facecolor()[0, :3], blue)
     assert [p.get_label() for p in points] == ["left", "right"]
     assert (
         len({tuple(p.get_paths()[0].vertices.ravel()) for p in points}) == 2
