@@ -52,7 +52,7 @@ def deletion_insertion(
     Raises ValueError for fewer than one random order and an unknown label.
 
     Derived in notebooks/deeper/04_lime.ipynb, section *How good is an explanation?*
-    (Petsiuk, Das, Saenko, 2018).
+    (Petsiuk, Das and Saenko, 2018).
 
     >>> from scratchml import explain_text
     >>> def predict(texts):

@@ -51,7 +51,7 @@ def to_torch(model: Layer, *, extra: Mapping[type, Maker] | None = None) -> Any:
 
     Raises TypeError for a layer it does not know.
 
-    See notebooks/01_nn.ipynb, section *Consistent with the frameworks*.
+    See notebooks/deeper/01_nn.ipynb, section *Consistent with the frameworks*.
     """
     makers = {bridge.ours: bridge.to_torch for bridge in bridges()}
     makers |= extra or {}
@@ -79,7 +79,7 @@ def from_torch(
     Raises TypeError for a module it does not know, ValueError for one with an option
     that ours does not have, such as no bias, groups, or time before the batch.
 
-    See notebooks/01_nn.ipynb, section *Consistent with the frameworks*.
+    See notebooks/deeper/01_nn.ipynb, section *Consistent with the frameworks*.
     """
     makers: dict[type, Maker] = {}
     for bridge in bridges():

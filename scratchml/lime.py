@@ -1,4 +1,4 @@
-"""Why does a model answer as it does here? LIME (Ribeiro, Singh, Guestrin, 2016).
+"""Why does a model answer as it does here? LIME (Ribeiro, Singh and Guestrin, 2016).
 
 Switch parts of one input off at random, ask the model each time, and fit a small linear
 model to the answers, the nearer ones counting more. Its coefficients are the

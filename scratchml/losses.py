@@ -237,8 +237,8 @@ class Penalty(_Measure):
 class L1(Penalty):
     """`strength sum |W|`, so `dW = strength sign(W)`.
 
-    It pulls every weight towards zero by the same amount and leaves most of them *at*
-    zero.
+    It pulls every weight towards zero by the same amount, and leaves most of them close
+    to zero. At zero the slope counts as 0.
 
     Derived in notebooks/deeper/01_nn.ipynb, section *Overfitting* (Tibshirani, 1996).
     """

@@ -18,8 +18,9 @@ from .layers import Layer
 class Optimizer:
     """Walk over the parameters by name and update each: `p <- p - step(g)`.
 
-    `lr` is the learning rate: the step length for one unit of gradient. One optimizer
-    trains one model: it remembers momenta and the like by the parameters' names.
+    `p` is a parameter, theta in the notebook, and `g` its gradient. `lr` is the
+    learning rate: the step length for one unit of gradient. One optimizer trains one
+    model: it remembers momenta and the like by the parameters' names.
 
     Raises ValueError if the learning rate is not above 0. `step` raises ValueError for
     a model without parameters, for a second model and for a gradient of the wrong
@@ -95,7 +96,8 @@ class SGD(Optimizer):
     Raises ValueError for a momentum outside [0, 1) and for `nesterov` without one.
 
     Derived in notebooks/01_nn.ipynb, section *Optimizers* (Robbins and Monro, 1951;
-    Polyak, 1964; Nesterov, 1983; in this form Sutskever et al., 2013).
+    Polyak, 1964); `nesterov`, in PyTorch's form, in notebooks/deeper/01_nn.ipynb,
+    section *Optimizers in full* (Nesterov, 1983).
 
     >>> p = np.array([1.0, 2.0])
     >>> SGD(lr=0.1).update(p, g=np.array([1.0, -1.0]), state={})
@@ -130,7 +132,8 @@ class SGD(Optimizer):
 class AdaGrad(Optimizer):
     """A rate per parameter: `s <- s + g^2`, `p <- p - lr g / (sqrt(s) + eps)`.
 
-    Parameters with rare gradients keep large steps; all steps shrink as `s` grows.
+    Parameters with rare gradients keep large steps; all steps shrink as `s`, q in the
+    notebook, grows.
 
     Derived in notebooks/deeper/01_nn.ipynb, section *Optimizers in full*
     (Duchi, Hazan and Singer, 2011).
@@ -149,6 +152,8 @@ class AdaGrad(Optimizer):
 class RMSProp(Optimizer):
     """AdaGrad that forgets: `s <- decay s + (1 - decay) g^2`, `p <- p - lr g / (sqrt(s)
     + eps)`.
+
+    `s` and `decay` are q and beta in the notebook.
 
     Derived in notebooks/deeper/01_nn.ipynb, section *Optimizers in full*
     (Tieleman and Hinton, 2012).
@@ -174,6 +179,9 @@ class Adam(Optimizer):
     `m <- beta1 m + (1 - beta1) g`, `v <- beta2 v + (1 - beta2) g^2`; after step `t`,
     `m^ = m / (1 - beta1^t)`, `v^ = v / (1 - beta2^t)`, and `p <- p - lr m^ / (sqrt(v^)
     + eps)`.
+
+    The letters are those of the paper; `v` and `t` are q and k in the notebook, whose v
+    is the velocity.
 
     Derived in notebooks/deeper/01_nn.ipynb, section *Optimizers in full*
     (Kingma and Ba, 2015).

@@ -561,7 +561,7 @@ def load_weights(model: Layer, path: str | Path) -> None:
     Raises ValueError if the file is damaged, or if a name or a shape is not the
     model's.
 
-    Derived in notebooks/04_lime.ipynb, section *Your LIME explains*.
+    Derived in notebooks/deeper/01_nn.ipynb, section *Look closer*.
     """
     state = _read_arrays(path)
     try:
