@@ -220,7 +220,7 @@ def shift(
         )
         truth = int(labels[number])
         where = f"{right} right, {down} down"
-        plots.digits(moved[None], title=f"a {truth}, {where}", ax=left)
+        plots.digits(moved[None], title=f"{truth}: {where}", ax=left)
         answer = f"It says {p.argmax()}: {p.max():.0%}"
         plots.class_bars(p, truth, title=answer, ax=bars)
         return figure
@@ -266,7 +266,7 @@ def fool(
         share = (p.argmax(axis=1) == labels).mean()
         figure, axes = plt.subplots(1, 3, figsize=(9, 2.6), width_ratios=[1, 1, 2.2])
         truth = int(labels[number])
-        plots.digits(images[[number]], title=f"a {truth}", ax=axes[0])
+        plots.digits(images[[number]], title=f"digit {truth}", ax=axes[0])
         plots.digits(worse[[number]], title=f"ε = {epsilon:g}", ax=axes[1])
         said = p[number].argmax()
         title = f"It says {said}. Of all, {share:.0%} are still read."
