@@ -84,7 +84,8 @@ def lab(folder):
         path.write_text(text)
     flags = (
         f"--no-browser --port={port} --ServerApp.port_retries=0 "
-        f"--LabApp.user_settings_dir={settings} --LabApp.workspaces_dir={folder}/build/space"
+        f"--LabApp.user_settings_dir={settings} --LabApp.workspaces_dir={folder}/build/space "
+        "--LabApp.expose_app_in_browser=True"
     )
     log = open(folder / "build" / "lab.log", "w+")
     process = subprocess.Popen(
@@ -124,6 +125,11 @@ def wait_for(url, process, log, seconds=420):
 def name_of(path):
     """The notebook's name, as part of a file name: deeper-01_nn."""
     return key(ROOT / path).replace("/", "-")
+
+
+ARRIVED = """([index, source]) =>
+    jupyterapp.shell.currentWidget.content.widgets[index].model.sharedModel.getSource()
+        === source"""
 
 
 class Notebook:
@@ -183,6 +189,8 @@ class Notebook:
         self.cells.nth(index).locator(".cm-content").click()
         self.page.keyboard.press("Control+A")
         self.page.keyboard.insert_text(source)
+        # The editor hands its text to the notebook a moment after it shows it.
+        self.page.wait_for_function(ARRIVED, arg=[index, source], timeout=60_000)
         self.run(index)
 
     def run(self, index):
