@@ -142,7 +142,7 @@ def later_step(
         return (
             f"A constant gradient 1 gives the steps {told(walked)} instead of "
             f"{wanted[0]:.4f} each: the bias correction needs the step number as its "
-            "exponent, 1 - beta**t.",
+            "exponent, 1 - beta**k at step k.",
             True,
         )
     return f"{STATELESS} Or it is not updated as it should be.", False
@@ -153,11 +153,11 @@ def told(steps: Array) -> str:
 
 
 def walk_along(slip: Rule, reference: Any, gradients: Array) -> Array:
-    """The steps of a rule that sees lr, g, t, p and what it has kept itself."""
+    """The steps of a rule that sees lr, g, k, p and what it has kept itself."""
     s = SimpleNamespace(o=reference, lr=reference.lr, p=start(gradients[0]))
-    s.m = s.v = np.zeros_like(s.p)
+    s.m = s.q = s.v = np.zeros_like(s.p)
     steps = []
-    for s.t, s.g in enumerate(gradients, 1):
+    for s.k, s.g in enumerate(gradients, 1):
         step = -slip(s) + 0 * s.p
         s.p = s.p + step
         steps.append(step)
@@ -168,19 +168,19 @@ def walk_along(slip: Rule, reference: Any, gradients: Array) -> Array:
 
 
 def moments(s: Any) -> None:
-    """m and v as they should be."""
+    """m and q as they should be."""
     s.m = s.o.beta1 * s.m + (1 - s.o.beta1) * s.g
-    s.v = s.o.beta2 * s.v + (1 - s.o.beta2) * s.g**2
+    s.q = s.o.beta2 * s.q + (1 - s.o.beta2) * s.g**2
 
 
-def step(s: Any, m: Any = None, v: Any = None, t: int | None = None) -> Any:
-    """The step as it should be, or from other m, v and t."""
+def step(s: Any, m: Any = None, q: Any = None, k: int | None = None) -> Any:
+    """The step as it should be, or from other m, q and k."""
     m = s.m if m is None else m
-    v = s.v if v is None else v
-    t = t or s.t
-    m_hat = m / (1 - s.o.beta1**t)
-    v_hat = v / (1 - s.o.beta2**t)
-    return s.lr * m_hat / (np.sqrt(v_hat) + s.o.eps)
+    q = s.q if q is None else q
+    k = k or s.k
+    m_hat = m / (1 - s.o.beta1**k)
+    q_hat = q / (1 - s.o.beta2**k)
+    return s.lr * m_hat / (np.sqrt(q_hat) + s.o.eps)
 
 
 def adam_slips(o: Any) -> list[tuple[str, Rule]]:
@@ -199,106 +199,106 @@ def adam_slips(o: Any) -> list[tuple[str, Rule]]:
 
     def with_step(new: Callable[[Any], tuple[Any, Any]]) -> Rule:
         def stepped(s: Any) -> Any:
-            s.m, s.v = new(s)
+            s.m, s.q = new(s)
             return step(s)
 
         return stepped
 
     in_steps = {
-        "eps stands inside the root: it is sqrt(v_hat) + eps.": lambda s: (
-            s.lr * m_hat(s) / np.sqrt(v_hat(s) + eps)
+        "eps stands inside the root: it is sqrt(q_hat) + eps.": lambda s: (
+            s.lr * m_hat(s) / np.sqrt(q_hat(s) + eps)
         ),
-        "eps is added after the division: brackets, / (np.sqrt(v_hat) + eps).": (
-            lambda s: s.lr * m_hat(s) / np.sqrt(v_hat(s)) + eps
+        "eps is added after the division: brackets, / (np.sqrt(q_hat) + eps).": (
+            lambda s: s.lr * m_hat(s) / np.sqrt(q_hat(s)) + eps
         ),
-        "eps is added after the division, and to the step: brackets, / (np.sqrt(v_hat) "
-        "+ eps).": lambda s: s.lr * (m_hat(s) / np.sqrt(v_hat(s)) + eps),
-        "eps is missing: / (np.sqrt(v_hat) + eps), or a gradient of 0 gives NaN.": (
-            lambda s: s.lr * m_hat(s) / np.sqrt(v_hat(s))
+        "eps is added after the division, and to the step: brackets, / (np.sqrt(q_hat) "
+        "+ eps).": lambda s: s.lr * (m_hat(s) / np.sqrt(q_hat(s)) + eps),
+        "eps is missing: / (np.sqrt(q_hat) + eps), or a gradient of 0 gives NaN.": (
+            lambda s: s.lr * m_hat(s) / np.sqrt(q_hat(s))
         ),
         f"There is no bias correction at all: the first step is {first:.4g} times too "
-        f"large, (1 - beta1) / sqrt(1 - beta2). Divide m by 1 - beta1**t and v by "
-        "1 - beta2**t.": lambda s: s.lr * s.m / (np.sqrt(s.v) + eps),
-        "m is corrected and v is not corrected: divide v by 1 - beta2**t.": lambda s: (
-            s.lr * m_hat(s) / (np.sqrt(s.v) + eps)
+        f"large, (1 - beta1) / sqrt(1 - beta2). Divide m by 1 - beta1**k and q by "
+        "1 - beta2**k.": lambda s: s.lr * s.m / (np.sqrt(s.q) + eps),
+        "m is corrected and q is not corrected: divide q by 1 - beta2**k.": lambda s: (
+            s.lr * m_hat(s) / (np.sqrt(s.q) + eps)
         ),
-        "v is corrected and m is not corrected: divide m by 1 - beta1**t.": lambda s: (
-            s.lr * s.m / (np.sqrt(v_hat(s)) + eps)
+        "q is corrected and m is not corrected: divide m by 1 - beta1**k.": lambda s: (
+            s.lr * s.m / (np.sqrt(q_hat(s)) + eps)
         ),
-        "The correction has beta * t: t is the exponent, 1 - beta**t.": lambda s: (
-            s.lr * s.m / (1 - b1 * s.t) / (np.sqrt(s.v / (1 - b2 * s.t)) + eps)
+        "The correction has beta * k: k is the exponent, 1 - beta**k.": lambda s: (
+            s.lr * s.m / (1 - b1 * s.k) / (np.sqrt(s.q / (1 - b2 * s.k)) + eps)
         ),
-        "The correction has (1 - beta)**t: it is 1 - beta**t.": lambda s: (
-            s.lr * s.m / (1 - b1) ** s.t / (np.sqrt(s.v / (1 - b2) ** s.t) + eps)
+        "The correction has (1 - beta)**k: it is 1 - beta**k.": lambda s: (
+            s.lr * s.m / (1 - b1) ** s.k / (np.sqrt(s.q / (1 - b2) ** s.k) + eps)
         ),
         "g stands where m belongs: the step goes along the mean of the gradients.": (
-            lambda s: s.lr * s.g / (np.sqrt(v_hat(s)) + eps)
+            lambda s: s.lr * s.g / (np.sqrt(q_hat(s)) + eps)
         ),
         "g stands where m belongs, corrected.": lambda s: step(s, m=s.g),
-        "The root is missing: / (np.sqrt(v_hat) + eps).": lambda s: (
-            s.lr * m_hat(s) / (v_hat(s) + eps)
+        "The root is missing: / (np.sqrt(q_hat) + eps).": lambda s: (
+            s.lr * m_hat(s) / (q_hat(s) + eps)
         ),
-        "The two corrections are exchanged: m has beta1, v has beta2.": lambda s: (
-            s.lr * s.m / (1 - b2**s.t) / (np.sqrt(s.v / (1 - b1**s.t)) + eps)
+        "The two corrections are exchanged: m has beta1, q has beta2.": lambda s: (
+            s.lr * s.m / (1 - b2**s.k) / (np.sqrt(s.q / (1 - b1**s.k)) + eps)
         ),
-        "The corrections multiply: divide m by 1 - beta1**t and v by 1 - beta2**t.": (
-            lambda s: s.lr * s.m * (1 - b1**s.t) / (np.sqrt(s.v * (1 - b2**s.t)) + eps)
+        "The corrections multiply: divide m by 1 - beta1**k and q by 1 - beta2**k.": (
+            lambda s: s.lr * s.m * (1 - b1**s.k) / (np.sqrt(s.q * (1 - b2**s.k)) + eps)
         ),
-        "The step number is one too large in the correction: is t counted twice?": (
-            lambda s: step(s, t=s.t + 1)
+        "The step number is one too large in the correction: is k counted twice?": (
+            lambda s: step(s, k=s.k + 1)
         ),
-        "The step number counts double in the correction: is t counted twice?": (
-            lambda s: step(s, t=2 * s.t)
+        "The step number counts double in the correction: is k counted twice?": (
+            lambda s: step(s, k=2 * s.k)
         ),
     }
     in_moments = {
-        "beta1 and beta2 are exchanged in m and v.": lambda s: (
+        "beta1 and beta2 are exchanged in m and q.": lambda s: (
             b2 * s.m + (1 - b2) * s.g,
-            b1 * s.v + (1 - b1) * s.g**2,
+            b1 * s.q + (1 - b1) * s.g**2,
         ),
-        "v is made from g: it needs g**2, else the root gives NaN.": lambda s: (
+        "q is made from g: it needs g**2, else the root gives NaN.": lambda s: (
             b1 * s.m + (1 - b1) * s.g,
-            b2 * s.v + (1 - b2) * s.g,
+            b2 * s.q + (1 - b2) * s.g,
         ),
         "m lacks its 1 - beta1 (the first step is 10 times too large): m is a mean, "
         "beta1 * m + (1 - beta1) * g.": lambda s: (
             b1 * s.m + s.g,
-            b2 * s.v + (1 - b2) * s.g**2,
+            b2 * s.q + (1 - b2) * s.g**2,
         ),
-        "v lacks its 1 - beta2: v is a mean, beta2 * v + (1 - beta2) * g**2.": (
-            lambda s: (b1 * s.m + (1 - b1) * s.g, b2 * s.v + s.g**2)
+        "q lacks its 1 - beta2: q is a mean, beta2 * q + (1 - beta2) * g**2.": (
+            lambda s: (b1 * s.m + (1 - b1) * s.g, b2 * s.q + s.g**2)
         ),
-        "v has only the new g**2: the old v is not kept, beta2 * v + ...": lambda s: (
+        "q has only the new g**2: the old q is not kept, beta2 * q + ...": lambda s: (
             b1 * s.m + (1 - b1) * s.g,
             (1 - b2) * s.g**2,
         ),
         "m has only the new g: the old m is not kept, beta1 * m + ...": lambda s: (
             (1 - b1) * s.g,
-            b2 * s.v + (1 - b2) * s.g**2,
+            b2 * s.q + (1 - b2) * s.g**2,
         ),
         "m has 1 - beta2 where 1 - beta1 belongs.": lambda s: (
             b1 * s.m + (1 - b2) * s.g,
-            b2 * s.v + (1 - b2) * s.g**2,
+            b2 * s.q + (1 - b2) * s.g**2,
         ),
-        "v has 1 - beta1 where 1 - beta2 belongs.": lambda s: (
+        "q has 1 - beta1 where 1 - beta2 belongs.": lambda s: (
             b1 * s.m + (1 - b1) * s.g,
-            b2 * s.v + (1 - b1) * s.g**2,
+            b2 * s.q + (1 - b1) * s.g**2,
         ),
-        "v has beta1 where beta2 belongs.": lambda s: (
+        "q has beta1 where beta2 belongs.": lambda s: (
             b1 * s.m + (1 - b1) * s.g,
-            b1 * s.v + (1 - b1) * s.g**2,
+            b1 * s.q + (1 - b1) * s.g**2,
         ),
         "m has beta2 where beta1 belongs.": lambda s: (
             b2 * s.m + (1 - b2) * s.g,
-            b2 * s.v + (1 - b2) * s.g**2,
+            b2 * s.q + (1 - b2) * s.g**2,
         ),
         "beta1 and 1 - beta1, beta2 and 1 - beta2 are exchanged.": lambda s: (
             (1 - b1) * s.m + b1 * s.g,
-            (1 - b2) * s.v + b2 * s.g**2,
+            (1 - b2) * s.q + b2 * s.g**2,
         ),
-        "m and v are not multiplied by beta before the new part is added.": lambda s: (
+        "m and q are not multiplied by beta before the new part is added.": lambda s: (
             s.m + (1 - b1) * s.g,
-            s.v + (1 - b2) * s.g**2,
+            s.q + (1 - b2) * s.g**2,
         ),
     }
     slips = [(words, with_moments(rule)) for words, rule in in_steps.items()]
@@ -317,12 +317,12 @@ def orders(o: Any) -> list[tuple[str, Rule]]:
     def spoilt(s: Any) -> Any:
         moments(s)
         s.m = m_hat(s)
-        s.v = v_hat(s)
-        return s.lr * s.m / (np.sqrt(s.v) + o.eps)
+        s.q = q_hat(s)
+        return s.lr * s.m / (np.sqrt(s.q) + o.eps)
 
     def of_m(s: Any) -> Any:
         s.m = o.beta1 * s.m + (1 - o.beta1) * s.g
-        s.v = o.beta2 * s.v + (1 - o.beta2) * s.m**2
+        s.q = o.beta2 * s.q + (1 - o.beta2) * s.m**2
         return step(s)
 
     def old_m(s: Any) -> Any:
@@ -332,34 +332,34 @@ def orders(o: Any) -> list[tuple[str, Rule]]:
 
     def exchanged(s: Any) -> Any:
         s.m = o.beta2 * s.m + (1 - o.beta2) * s.g
-        s.v = o.beta1 * s.v + (1 - o.beta1) * s.g**2
-        m = s.m / (1 - o.beta2**s.t)
-        v = s.v / (1 - o.beta1**s.t)
-        return s.lr * m / (np.sqrt(v) + o.eps)
+        s.q = o.beta1 * s.q + (1 - o.beta1) * s.g**2
+        m = s.m / (1 - o.beta2**s.k)
+        q = s.q / (1 - o.beta1**s.k)
+        return s.lr * m / (np.sqrt(q) + o.eps)
 
     def forgotten(s: Any) -> Any:
-        return step(s, m=(1 - o.beta1) * s.g, v=(1 - o.beta2) * s.g**2)
+        return step(s, m=(1 - o.beta1) * s.g, q=(1 - o.beta2) * s.g**2)
 
     return [
         ("beta1 and beta2 are exchanged.", exchanged),
-        (f"{STATELESS} Change m and v in place: m *= ..., m += ...", forgotten),
-        ("p moves before m and v have seen this g: update m and v first.", late),
+        (f"{STATELESS} Change m and q in place: m *= ..., m += ...", forgotten),
+        ("p moves before m and q have seen this g: update m and q first.", late),
         (
-            "The corrected m and v replace those in state: m_hat and v_hat are new "
-            "arrays, m and v are not corrected in place.",
+            "The corrected m and q replace those in state: m_hat and q_hat are new "
+            "arrays, m and q are not corrected in place.",
             spoilt,
         ),
-        ("v is made from m: it needs g**2.", of_m),
+        ("q is made from m: it needs g**2.", of_m),
         ("p moves before m has seen this g: update m first.", old_m),
     ]
 
 
 def m_hat(s: Any) -> Any:
-    return s.m / (1 - s.o.beta1**s.t)
+    return s.m / (1 - s.o.beta1**s.k)
 
 
-def v_hat(s: Any) -> Any:
-    return s.v / (1 - s.o.beta2**s.t)
+def q_hat(s: Any) -> Any:
+    return s.q / (1 - s.o.beta2**s.k)
 
 
 # ---------------------------------------------------------------------------- momentum

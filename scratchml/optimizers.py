@@ -176,12 +176,9 @@ class RMSProp(Optimizer):
 class Adam(Optimizer):
     """Momentum and RMSProp together, both corrected for their start at zero.
 
-    `m <- beta1 m + (1 - beta1) g`, `v <- beta2 v + (1 - beta2) g^2`; after step `t`,
-    `m^ = m / (1 - beta1^t)`, `v^ = v / (1 - beta2^t)`, and `p <- p - lr m^ / (sqrt(v^)
+    `m <- beta1 m + (1 - beta1) g`, `q <- beta2 q + (1 - beta2) g^2`; after step `k`,
+    `m^ = m / (1 - beta1^k)`, `q^ = q / (1 - beta2^k)`, and `p <- p - lr m^ / (sqrt(q^)
     + eps)`.
-
-    The letters are those of the paper; `v` and `t` are q and k in the notebook, whose v
-    is the velocity.
 
     Derived in notebooks/deeper/01_nn.ipynb, section *Optimizers in full*
     (Kingma and Ba, 2015).
@@ -201,15 +198,15 @@ class Adam(Optimizer):
 
     def update(self, p: Array, g: Array, state: dict[str, Any]) -> None:
         m = slot(state, "m", p)
-        v = slot(state, "v", p)
-        t = state["t"] = state.get("t", 0) + 1
+        q = slot(state, "q", p)
+        k = state["k"] = state.get("k", 0) + 1
         m *= self.beta1
         m += (1 - self.beta1) * g
-        v *= self.beta2
-        v += (1 - self.beta2) * g * g
-        # The corrections are single numbers: taken out, they save two passes over m, v.
-        root = np.sqrt(v) / math.sqrt(1 - self.beta2**t) + self.eps
-        p -= self.lr / (1 - self.beta1**t) * m / root
+        q *= self.beta2
+        q += (1 - self.beta2) * g * g
+        # The corrections are single numbers: taken out, they save two passes over m, q.
+        root = np.sqrt(q) / math.sqrt(1 - self.beta2**k) + self.eps
+        p -= self.lr / (1 - self.beta1**k) * m / root
 
 
 def gradient_norm(model: Layer) -> float:

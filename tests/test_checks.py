@@ -726,7 +726,7 @@ DECAY = in_place(lambda self, p, g, state: self.lr * (g + 0.2 * p))
             stepping(adam_without_exponent, 0.001),
             Adam(0.001),
             r"step 2 is wrong.*steps 0\.0010, 0\.0013, 0\.0016 instead of 0\.0010 each: the bias "
-            "correction needs the step number as its exponent",
+            r"correction needs the step number as its exponent, 1 - beta\*\*k at step k",
         ),
         (
             stepping(forgetful_momentum),

@@ -79,7 +79,7 @@ def test_adam_keeps_a_count_per_parameter():
         optimizer.update(p, np.ones(1), early)
     optimizer.update(q, np.ones(1), late)
     assert q[0] == pytest.approx(-0.1)
-    assert (early["t"], late["t"]) == (5, 1)
+    assert (early["k"], late["k"]) == (5, 1)
 
 
 @pytest.mark.parametrize("momentum", [-0.1, 1, 2])

@@ -1610,7 +1610,7 @@ STEPS = {
     "adam: only m corrected": (
         adam(lambda m, v, t, g, s: hats(m, v, t)[0] / (np.sqrt(v) + 1e-8)),
         Adam(0.01),
-        "v.*not corrected",
+        "q.*not corrected",
     ),
     "adam: only v corrected": (
         adam(lambda m, v, t, g, s: m / (np.sqrt(hats(m, v, t)[1]) + 1e-8)),
@@ -1629,12 +1629,12 @@ STEPS = {
             )
         ),
         Adam(0.01),
-        r"beta \* t",
+        r"beta \* k",
     ),
     "adam: (1 - beta)**t": (
         adam(lambda m, v, t, g, s: m / 0.1**t / (np.sqrt(v / 0.001**t) + 1e-8)),
         Adam(0.01),
-        r"\(1 - beta\)\*\*t",
+        r"\(1 - beta\)\*\*k",
     ),
     "adam: g for m": (
         adam(lambda m, v, t, g, s: g / (np.sqrt(hats(m, v, t)[1]) + 1e-8)),
@@ -1664,7 +1664,7 @@ STEPS = {
             )
         ),
         Adam(0.01),
-        r"v.*from m",
+        r"q.*from m",
     ),
     "adam: m is a sum": (
         moments(lambda m, v, g, t: (0.9 * m + g, 0.999 * v + 0.001 * g**2)),
@@ -1679,7 +1679,7 @@ STEPS = {
     "adam: v only new": (
         moments(lambda m, v, g, t: (0.9 * m + 0.1 * g, 0.001 * g**2)),
         Adam(0.01),
-        "v.*old",
+        "q.*old",
     ),
     "adam: m only new": (
         moments(lambda m, v, g, t: (0.1 * g, 0.999 * v + 0.001 * g**2)),
@@ -1699,7 +1699,7 @@ STEPS = {
     "adam: p before m and v": (
         stepping(late_moments, 0.01),
         Adam(0.01),
-        "before m and v",
+        "before m and q",
     ),
 }
 
