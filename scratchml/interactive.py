@@ -7,6 +7,7 @@ Nothing here computes what another file computes: an instrument asks, and draws.
 
 import html
 import io
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from . import plots
-from ._support import Array
+from ._support import Array, require
 from .layers import softmax
 from .lime import blend
 from .recurrent import CharacterModel, TextClassifier, generate
@@ -115,6 +116,8 @@ def _look(control: Control) -> dict[str, Any]:
     return {"description": control.label, "style": wide, "layout": {"width": "28em"}}
 
 
+LETTERS = 500  # more take longer to draw than a move may take
+
 # ------------------------------------------------------------------------------ showing
 
 
@@ -125,8 +128,16 @@ def show(draw: Callable[..., Figure], **controls: Control) -> None:
     is called for each move, so it should take less than 0.3 seconds. Where no widget
     lives, the picture for the first values stands alone.
 
-    Raises nothing after the first picture: what `draw` cannot do is said below it.
+    Raises ValueError for a slider that starts outside its ends, and nothing after the
+    first picture: what `draw` cannot do is said below it.
     """
+    for control in controls.values():
+        if isinstance(control, Slider):
+            require(
+                control.low <= control.start <= control.high,
+                f"the slider {control.label!r} starts at {control.start}, "
+                f"expected {control.low} to {control.high}",
+            )
     first = {name: control.start for name, control in controls.items()}
     if _is_still():
         draw(**first)
@@ -191,8 +202,12 @@ def _value(widget: Any) -> Any:
 def graph(x: float = 2, w: float = 3, b: float = 1, t: float = 5) -> None:
     """Move x, w and b of `L = (x w + b - t)^2`: values and gradients move along.
 
+    Raises ValueError for one of the three outside -5..5, and for a t that is no number.
+
     See notebooks/01_nn.ipynb, section *Backpropagation*.
     """
+
+    require(math.isfinite(t), f"graph expects a number t, got {t}")
 
     def draw(x: float, w: float, b: float) -> Figure:
         title = "Values flow to the right, gradients come back"
@@ -207,10 +222,17 @@ def shift(
 ) -> None:
     """Move a digit, and watch its ten probabilities.
 
-    probabilities((n, 28, 28)) -> (n, 10); images (N, 28, 28), labels (N,).
+    probabilities((n, 28, 28)) -> (n, 10); images (N, 28, 28), labels (N,). Raises
+    ValueError for others.
 
     See notebooks/01_nn.ipynb, section *Look inside*.
     """
+    _check_examples("shift", images, labels, "(N, 28, 28)")
+    require(
+        np.shape(images)[1:] == (28, 28),
+        f"shift expects images (N, 28, 28), got {np.shape(images)}",
+    )
+    probabilities = _asking("shift", probabilities)
 
     def draw(number: int, right: int, down: int) -> Figure:
         moved = _moved(images[number], right, down)
@@ -246,6 +268,33 @@ def _moved(image: Array, right: int, down: int) -> Array:
     return moved
 
 
+def _check_examples(name: str, images: Array, labels: Array, shape: str) -> None:
+    n = len(np.atleast_1d(images))
+    require(
+        n > 0 and np.shape(labels) == (n,),
+        f"{name} expects at least one of the images {shape} and a label for each, "
+        f"got {np.shape(images)} and {np.shape(labels)}",
+    )
+
+
+def _asking(name: str, ask: Callable[[Array], Any]) -> Callable[[Array], Array]:
+    """`ask`, with a ValueError for answers that are no probabilities."""
+
+    def asked(examples: Array) -> Array:
+        p = np.asarray(ask(examples))
+        require(
+            p.ndim == 2 and len(p) == len(examples),
+            f"{name} expects probabilities ({len(examples)}, classes), got {p.shape}",
+        )
+        require(
+            p.min() >= 0 and p.max() <= 1,
+            f"{name} expects probabilities in 0..1, got {p.min()}..{p.max()}",
+        )
+        return p
+
+    return asked
+
+
 def fool(
     attack: Callable[[Array, Array, float], Array],
     probabilities: Callable[[Array], Array],
@@ -255,10 +304,12 @@ def fool(
     """Move the digits a little, all in the worst direction: how many are still read?
 
     attack(images, labels, epsilon) -> images; probabilities(images) -> (N, 10); images
-    (N, ...), labels (N,).
+    (N, ...), labels (N,). Raises ValueError for others.
 
     See notebooks/01_nn.ipynb, section *Why dx? Fool your own network*.
     """
+    _check_examples("fool", images, labels, "(N, ...)")
+    probabilities = _asking("fool", probabilities)
 
     def draw(epsilon: float, number: int) -> Figure:
         worse = attack(images, labels, epsilon)
@@ -292,8 +343,21 @@ def bug_hunt(
     histories: {name: history}, as for `plots.learning_curves`; reads: {name: share of
     the test examples that this network reads}, written above its panel.
 
+    Raises ValueError for no history or more than ten, for one without a loss, and where
+    the `right` one or a share is missing.
+
     See notebooks/01_nn.ipynb, section *It trains, but is it right?*.
     """
+    require(
+        right in histories and len(histories) <= 10,
+        f"bug_hunt expects up to ten histories and {right!r} among them, "
+        f"got {list(histories)}",
+    )
+    for name, history in histories.items():
+        require(history.get("loss"), f"bug_hunt: the history of {name!r} has no loss")
+        require(
+            not reads or name in reads, f"bug_hunt: reads has no share for {name!r}"
+        )
     names = sorted(histories, key=lambda name: histories[name]["loss"][0])
     letters = dict(zip("ABCDEFGHIJ", names, strict=False))
 
@@ -345,8 +409,22 @@ def what_did_it_remember(models: Mapping[str, Any], text: str) -> None:
     has the colour of the length of its `dx`, the gradient of the surprise at the letter
     that comes, as a share of all lengths.
 
-    Raises ValueError for other characters.
+    Raises ValueError for other characters, fewer than two or more than 500; for no
+    network or one of other layers; and where all lengths are 0, or NaN.
+
+    See notebooks/02_rnn.ipynb, section *A character model*.
     """
+    require(models, "what_did_it_remember expects at least one network")
+    for name, model in models.items():
+        require(
+            len(getattr(model, "layers", ())) == 3,
+            "what_did_it_remember expects networks of an Embedding, a recurrent layer "
+            f"and a Linear, got {name!r}: {model}",
+        )
+    require(
+        2 <= len(text) <= LETTERS,
+        f"what_did_it_remember expects 2 to {LETTERS} letters, got {len(text)}",
+    )
     ids = encode_characters(text).astype(int)
 
     def draw(read: int) -> Figure:
@@ -356,6 +434,10 @@ def what_did_it_remember(models: Mapping[str, Any], text: str) -> None:
         figure, axes = plt.subplots(len(models), 1, figsize=size, squeeze=False)
         for ax, (name, model) in zip(axes[:, 0], models.items(), strict=True):
             p, lengths = _letters_count(model, ids[: read + 1])
+            require(
+                lengths.sum() > 0,
+                f"what_did_it_remember: {name!r} has dx of length {lengths.sum()}",
+            )
             shares = np.full(len(text), np.nan)
             shares[:read] = lengths / lengths.sum()
             last = np.searchsorted(np.cumsum(shares[:read][::-1]), 0.9) + 1
@@ -396,7 +478,12 @@ def learn_to_write(
 
     `moments` maps words such as "after 50 steps" to copies of the network;
     `write(network, prompt, temperature)` returns a text that begins with the prompt.
+
+    Raises ValueError without a moment.
+
+    See notebooks/02_rnn.ipynb, section *A character model*.
     """
+    require(moments, "learn_to_write expects at least one moment of the training")
     names = list(moments)
 
     def draw(moment: int, temperature: float) -> Figure:
@@ -416,10 +503,23 @@ def next_letters(model: CharacterModel, prompt: str) -> None:
     """A prompt and a temperature of your own: what is written, and what may come next.
 
     Bars give the probability of each of the 27 characters after the prompt.
+
+    Raises ValueError for a prompt without letters or digits, or of more than 500.
+
+    See notebooks/deeper/02_rnn.ipynb, section *Sampling*.
     """
 
     def draw(prompt: str, temperature: float) -> Figure:
         typed = clean_text8(prompt) + (" " if prompt.endswith(" ") else "")
+        require(
+            typed.strip(),
+            "next_letters expects a prompt of at least one character, a to z or a "
+            f"digit, got {prompt!r}",
+        )
+        require(
+            len(typed) <= LETTERS,
+            f"next_letters expects at most {LETTERS} letters, got {len(typed)}",
+        )
         ids = encode_characters(typed)
         rng = np.random.default_rng(0)
         written = decode_characters(generate(model, ids, 150, temperature, rng=rng))
@@ -447,6 +547,8 @@ def live_post(network: Any, post: str, host_line: str) -> None:
 
     `network` is one of `datasets.news_networks()`, for whole posts. The switch puts
     `host_line` at the end of the header.
+
+    See notebooks/02_rnn.ipynb, section *Explain*.
     """
 
     def draw(post: str, line: bool) -> Figure:
@@ -458,7 +560,8 @@ def live_post(network: Any, post: str, host_line: str) -> None:
             network.model, network.vocabulary.encode(text)[:150] or [1]
         )
         title = f"{'With' if line else 'Without'} the host line: p = {p[-1]:.2f}"
-        ax = plots.word_by_word(words, p, known, network.groups, title=title)
+        shown = [word[:24] for word in words]  # longer ones take long to draw
+        ax = plots.word_by_word(shown, p, known, network.groups, title=title)
         return _figure_of(ax)
 
     show(draw, post=Text("post", post, long=True), line=Switch("host line", False))
@@ -477,12 +580,20 @@ def _after_each_word(model: TextClassifier, ids: list[int]) -> np.ndarray:
 def sliding_window(image: np.ndarray, kernels: Mapping[str, np.ndarray]) -> None:
     """Slide a kernel over an image, product by product.
 
-    Shapes: image `(H, W)`, each kernel `(k, k)`, all of one size.
+    Shapes: image `(H, W)`, each kernel `(k, k)`, all of one size. Raises ValueError for
+    others.
 
-    Derived in notebooks/03_cnn.ipynb, section *What a convolution is*.
+    See notebooks/03_cnn.ipynb, section *What a convolution is*.
     """
+    require(kernels, "sliding_window expects at least one kernel")
     names = list(kernels)
     k = len(kernels[names[0]])
+    for name, array in kernels.items():
+        require(
+            image.ndim == 2 and min(image.shape) >= k and np.shape(array) == (k, k),
+            f"sliding_window expects an image (H, W) and kernels ({k}, {k}) that fit "
+            f"into it, got {image.shape} and {name!r}: {np.shape(array)}",
+        )
     last_row = image.shape[0] - k
     last_column = image.shape[1] - k
 
@@ -503,10 +614,18 @@ def learned_kernel(
     """Look at a kernel while it learns: a slider over the steps of its training.
 
     Shapes: image `(H, W)`, wanted `(oh, ow)`, the feature map it was shown; `kernels`,
-    one `(k, k)` for each step.
+    one `(k, k)` for each step. Raises ValueError for others.
 
-    Derived in notebooks/03_cnn.ipynb, section *im2col*.
+    See notebooks/03_cnn.ipynb, section *im2col*.
     """
+    require(len(kernels) > 0, "learned_kernel expects at least one kernel")
+    side = len(kernels[0]) - 1
+    map_shape = tuple(n - side for n in np.shape(image))
+    require(
+        np.shape(wanted) == map_shape,
+        f"learned_kernel expects a feature map {map_shape} of this image and kernel, "
+        f"got {np.shape(wanted)}",
+    )
     last = len(kernels) - 1
 
     def draw(step: int) -> Figure:
@@ -537,15 +656,39 @@ def be_lime(
     the model sees; on the right its five best guesses, called by `names`, or, with the
     last switch, LIME's evidence.
 
-    Derived in notebooks/04_lime.ipynb, section *Your LIME explains*.
+    Raises ValueError for other shapes, weights that are no numbers, a k outside 1..d,
+    an unknown label, and where `ask` does not return probabilities.
+
+    See notebooks/04_lime.ipynb, section *Your LIME explains*.
     """
-    d = len(weights)
+    d = int(segments.max()) + 1
+    require(
+        np.shape(weights) == (d,) and np.isfinite(weights).all(),
+        f"be_lime expects a number for each of the {d} parts, got weights "
+        f"{np.shape(weights)}, or NaN among them",
+    )
+    require(
+        image.shape == hidden.shape and image.shape[:2] == segments.shape,
+        "be_lime expects image, hidden and segments of one height and width, got "
+        f"{image.shape}, {hidden.shape}, {segments.shape}",
+    )
+    require(1 <= k <= d, f"be_lime expects a k of 1 to {d} parts, got {k}")
+    ask = _asking("be_lime", ask)
+    require(
+        0 <= label and (not names or label < len(names)),
+        f"be_lime expects a label from 0 on, one of the {len(names)} names if there "
+        f"are any, got {label}",
+    )
     names = names or [f"class {c}" for c in range(label + 1)]
     strongest = np.isin(np.arange(d), np.argsort(-weights)[:k])
 
     def draw(parts: tuple[bool, ...], compare: bool) -> Figure:
         on = np.array(parts)
         p = ask(np.stack([on, strongest]) if compare else on[None])
+        require(
+            label < p.shape[1],
+            f"be_lime: the model knows {p.shape[1]} classes, not one of label {label}",
+        )
         fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), width_ratios=[3, 4])
         copy = blend(image, hidden, segments, on[None])[0]
         plots.numbered_parts(copy, segments, ax=axes[0])

@@ -268,8 +268,9 @@ Init: TypeAlias = Callable[[Shape, int, int, Generator], Array]
 def glorot(shape: Shape, fan_in: int, fan_out: int, rng: Generator) -> Array:
     """Uniform with variance `2 / (fan_in + fan_out)`: for tanh and sigmoid.
 
-    It keeps the signal level on the way forward and the gradient on the way back.
-    `fan_in` and `fan_out` are the numbers of inputs and outputs of one unit.
+    `1 / fan_in` keeps the signal level on the way forward, `1 / fan_out` the gradient
+    on the way back; this is between the two. `fan_in` counts the inputs of one output,
+    `fan_out` the outputs of one input: n_in and n_out of a Linear layer.
 
     Derived in notebooks/deeper/01_nn.ipynb, section *Initialisation*
     (Glorot and Bengio, 2010).
@@ -289,7 +290,7 @@ def he(shape: Shape, fan_in: int, fan_out: int, rng: Generator) -> Array:
 def standard_normal(shape: Shape, fan_in: int, fan_out: int, rng: Generator) -> Array:
     """Normal with variance 1, whatever the width: a deliberately bad initialisation.
 
-    It saturates every unit of a wide layer.
+    Through ReLU the signal grows from layer to layer; sigmoid and tanh saturate.
 
     Derived in notebooks/deeper/01_nn.ipynb, section *Initialisation*.
     """
@@ -420,6 +421,8 @@ class ReLU(Layer):
 class LeakyReLU(Layer):
     """A ReLU that lets a little through: `y = x where x > 0, else slope x`.
 
+    Backwards, `dx = dy where x > 0, else slope dy`.
+
     Derived in notebooks/deeper/01_nn.ipynb, section *Activations* (Maas, Hannun and Ng,
     2013).
     """
@@ -462,7 +465,7 @@ class Softmax(Layer):
 
     The Jacobian is `dy_i/dx_j = y_i ([i = j] - y_j)`, so `dx = y (dy - sum_j dy_j
     y_j)`. To train, end the network with scores and use `CrossEntropyLoss`, which is
-    stable.
+    stable. Raises TypeError for integers.
 
     Derived in notebooks/deeper/01_nn.ipynb, section *Softmax, backwards*.
     """
@@ -524,8 +527,12 @@ class BatchNorm(Layer):
     moves them, `running <- (1 - momentum) running + momentum new`. The variance that
     they remember is the unbiased one, divided by n - 1, as in PyTorch.
 
+    Where the variance overflows, `y` is NaN, so that training stops: numbers divided by
+    infinity would all look like 0.
+
     Raises ValueError if `x` has the wrong shape, or only one number a feature while
-    training; TypeError if its dtype is not that of the weights.
+    training, and for a momentum outside 0..1 or a negative eps; TypeError if the dtype
+    of `x` is not that of the weights.
 
     Derived in notebooks/deeper/01_nn.ipynb, section *Batch normalisation*
     (Ioffe and Szegedy, 2015).
@@ -546,6 +553,14 @@ class BatchNorm(Layer):
         eps: float = 1e-5,
         dtype: DTypeLike = np.float32,
     ) -> None:
+        require(
+            n_features >= 1, f"BatchNorm expects 1 feature or more, got {n_features}"
+        )
+        require(
+            0 <= momentum <= 1,
+            f"BatchNorm expects a momentum 0 <= momentum <= 1, got {momentum}",
+        )
+        require(0 <= eps < math.inf, f"BatchNorm expects an eps >= 0, got {eps}")
         self.momentum = float(momentum)
         self.eps = float(eps)
         self.params = {
@@ -563,7 +578,10 @@ class BatchNorm(Layer):
         beta = per_feature(self.params["beta"], x)
         if self.training:
             mean = x.mean(axis=all_but_features(x))
-            var = x.var(axis=all_but_features(x))
+            # The sum of squares of 16-bit numbers soon needs 32.
+            wide = np.result_type(x.dtype, np.float32)
+            var = x.var(axis=all_but_features(x), dtype=wide).astype(x.dtype)
+            var[np.isinf(var)] = np.nan
             self._remember(mean, var, x.size // len(mean))
         else:
             mean = self.buffers["running_mean"]

@@ -5,10 +5,14 @@ call; the explanations stay the same.
 """
 
 import contextlib
+import os
+import signal
+import threading
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cache, partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -56,16 +60,19 @@ def explain_many(
     `explain_tabular`, with `progress=False`. Input i gets a seed of its own, made of
     `seed` and i: so the explanations are the same for any `n_jobs` and any engine.
 
-    - `n_jobs`: how many processes, each with one thread; -1 is one for each processor,
-      None is one, or what a `joblib.parallel_config` around the call says. That also
-      chooses the engine: with `joblib.parallel_config(backend="dask")` the inputs go to
-      a Dask cluster.
+    - `n_jobs`: how many processes, each with one thread, and no more than inputs; -1
+      is one for each processor, None is one, or what a `joblib.parallel_config` around
+      the call says. That also chooses the engine: with
+      `joblib.parallel_config(backend="dask")` the inputs go to a Dask cluster.
     - `errors`: `"raise"` stops at the first input, in order, that fails; with
       `"return"` an `ExplanationFailed` stands in its place, and the others are kept.
 
-    What travels to another process is pickled in memory. Ctrl-C stops all processes.
+    What travels to another process is pickled in memory. Ctrl-C stops all processes;
+    when this one is killed, the others end a second later.
 
-    Raises ExplanationFailed, which names the input; ValueError for other `errors`;
+    Raises ExplanationFailed, which names the input; RuntimeError when a process dies or
+    something cannot travel; ValueError for another seed than 0, 1, ..., other `errors`
+    or `n_jobs`; TypeError for a single text, or an `explain` that is no function;
     ImportError without joblib.
 
     Derived in notebooks/deeper/04_lime.ipynb, section *Which examples to look at*.
@@ -84,12 +91,11 @@ def explain_many(
     """
     import joblib
 
-    require(
-        errors in ("raise", "return"),
-        f"explain_many expects errors 'raise' or 'return', got {errors!r}",
-    )
+    _check_arguments(explain, inputs, n_jobs, seed, errors)
     inputs = list(inputs)
-    one = joblib.delayed(_explain_one)
+    if n_jobs is not None:
+        n_jobs = min(n_jobs, max(len(inputs), 1))
+    one = joblib.delayed(partial(_explain_one, os.getpid()))
     # An input inside its call: of large arguments Dask keeps one copy, and loses it
     # with the worker that has it.
     calls = (partial(explain, x, seed=_seed(seed, i)) for i, x in enumerate(inputs))
@@ -108,12 +114,57 @@ def explain_many(
     return found
 
 
-def _explain_one(call):
+def _check_arguments(explain, inputs, n_jobs, seed, errors):
+    if not callable(explain):
+        raise TypeError(
+            "explain_many expects a function explain(x, seed=...), "
+            f"got {type(explain).__name__}"
+        )
+    if isinstance(inputs, str | bytes):
+        raise TypeError(
+            "explain_many expects a list of inputs, got a single text: pass [text]"
+        )
+    require(
+        n_jobs is None or (_is_whole(n_jobs) and n_jobs != 0),
+        "explain_many expects n_jobs: a number of processes, -1 (one for each "
+        f"processor) or None, got {n_jobs!r}",
+    )
+    require(
+        _is_whole(seed) and seed >= 0,
+        f"explain_many expects a seed, an integer from 0 on, got {seed!r}",
+    )
+    require(
+        errors in ("raise", "return"),
+        f"explain_many expects errors 'raise' or 'return', got {errors!r}",
+    )
+
+
+def _is_whole(n):
+    return isinstance(n, int | np.integer)
+
+
+def _explain_one(asker, call):
     """An explanation, or in words why there is none. Runs in another process."""
+    if os.getppid() == asker:
+        _end_with(asker)
     try:
         return call()
     except Exception as error:
         return _Failure(f"{type(error).__name__}: {error}", traceback.format_exc())
+
+
+@cache
+def _end_with(asker):
+    """Let this process end with the one that asked, which alone hears Ctrl-C."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_watch, args=[asker], daemon=True).start()
+
+
+def _watch(asker):
+    while os.getppid() == asker:
+        time.sleep(1)
+    os._exit(1)  # nobody is left to tell
 
 
 def _in_order(tasks, n_jobs):
@@ -122,7 +173,14 @@ def _in_order(tasks, n_jobs):
 
     backend, _ = joblib.parallel.get_active_backend()
     how = "generator" if backend.supports_return_generator else "list"
-    yield from joblib.Parallel(n_jobs, return_as=how)(tasks)
+    try:
+        yield from joblib.Parallel(n_jobs, return_as=how)(tasks)
+    except Exception as error:  # of the engine: the tasks catch their own
+        raise RuntimeError(
+            f"explain_many: something got lost between the processes: {error}\n"
+            "With n_jobs=1 nothing travels, nor with "
+            "joblib.parallel_config(backend='threading')."
+        ) from error
 
 
 def _stop(results):

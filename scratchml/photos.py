@@ -1,7 +1,9 @@
 """Photographs, yours too, and what the course makes of them: patches and collages."""
 
+import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,13 +48,14 @@ def load(path: str | Path, size: int = 227) -> np.ndarray:
     become RGB, what is transparent turns white, and of an animation the first frame
     counts. `square` cuts the middle out.
 
-    Raises FileNotFoundError if there is no such file, ValueError if it is no image, is
-    damaged, has more than 89 million pixels or fewer than `size` on a side, and
-    ImportError without Pillow, which comes with scikit-image.
+    Raises FileNotFoundError if there is no such file, PermissionError if you may not
+    read it, ValueError if it is no image, is damaged, has more than 89 million pixels
+    or fewer than `size` on a side, and ImportError without Pillow, which comes with
+    scikit-image.
 
     See notebooks/03_cnn.ipynb, section *Real images*.
     """
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     if not path.is_file():
         raise FileNotFoundError(f"no file {str(path)!r} in {Path.cwd()}")
     return square(_read_upright(path), size)
@@ -65,18 +68,20 @@ def square(image: np.ndarray, size: int = 227) -> np.ndarray:
     programs that prepare images for a network.
 
     Raises ValueError for anything but uint8 `(H, W, 3)` of at least `size` pixels a
-    side, ImportError without Pillow.
+    side and for a size below 1, ImportError without Pillow.
 
     See notebooks/03_cnn.ipynb, section *Real images*.
     """
     from PIL import Image
 
     _check_photograph("square", image)
+    _check_side("square", size)
     height, width = image.shape[:2]
     side = min(height, width)
     require(
-        1 <= size <= side,
-        f"square expects at least {size} x {size} pixels, got {width} x {height}",
+        size <= side,
+        f"square expects at least {size} x {size} pixels, got {width} x {height}: "
+        "take a larger photograph, or a smaller size",
     )
     top = (height - side) // 2
     left = (width - side) // 2
@@ -100,6 +105,8 @@ def _read_upright(path):
             f"{path} is no image that can be read here: save it as JPEG or PNG "
             "(phones often save HEIC)"
         ) from None
+    except PermissionError:
+        raise
     except Exception as error:  # whatever a damaged file makes Pillow say
         raise ValueError(f"{path} is damaged: {error}") from error
 
@@ -163,10 +170,12 @@ def regions(height: int, width: int) -> np.ndarray:
     """Which part each pixel of a photograph belongs to: 0 train, 1 validation, 2 test.
 
     A chessboard of four rows, where the held-out squares are a knight's move apart.
-    Shape: `(height, width)` integers.
+    Shape: `(height, width)` integers. Raises ValueError for a side below 1.
 
     See notebooks/deeper/03_cnn.ipynb, section *How a network cheats*.
     """
+    _check_side("regions", height)
+    _check_side("regions", width)
     rows = 4
     columns = round(4 * width / height)
     row = np.arange(height) * rows // height
@@ -177,14 +186,15 @@ def regions(height: int, width: int) -> np.ndarray:
 def shrink(image: np.ndarray, height: int) -> np.ndarray:
     """A photograph `(H, W, 3)` uint8 at another height, its proportions kept.
 
-    Raises ValueError for anything but uint8 `(H, W, 3)`.
+    Raises ValueError for anything but uint8 `(H, W, 3)`, and for a height below 1.
 
     See notebooks/03_cnn.ipynb, section *Real images*.
     """
     from skimage.transform import resize
 
     _check_photograph("shrink", image)
-    width = round(image.shape[1] * height / image.shape[0])
+    _check_side("shrink", height)
+    width = max(1, round(image.shape[1] * height / image.shape[0]))
     small = resize(image, (height, width), anti_aliasing=True)
     return np.rint(255 * small).astype(np.uint8)
 
@@ -193,7 +203,8 @@ def collage(left: np.ndarray, right: np.ndarray, height: int = 192) -> np.ndarra
     """The middles of two photographs side by side: `(height, 3 height / 2, 3)` uint8.
 
     Here the truth about an explanation is known: what speaks for the left photograph
-    lies on the left.
+    lies on the left. Raises ValueError for a photograph narrower than its half, and as
+    `shrink`.
 
     See notebooks/deeper/03_cnn.ipynb, section *How a network cheats*.
     """
@@ -202,6 +213,11 @@ def collage(left: np.ndarray, right: np.ndarray, height: int = 192) -> np.ndarra
     for image in (left, right):
         small = shrink(image, height)
         start = (small.shape[1] - half) // 2
+        require(
+            start >= 0,
+            f"collage expects photographs at least {half} pixels wide at this height, "
+            f"got {small.shape[1]}: take a wider one",
+        )
         middles.append(small[:, start : start + half])
     return np.hstack(middles)
 
@@ -250,13 +266,25 @@ def hide_parts(
     return x
 
 
-def _check_photograph(name, image):
+def _check_photograph(name: str, image: Any) -> None:
+    require(
+        isinstance(image, np.ndarray),
+        f"{name} expects uint8 (H, W, 3), got {type(image).__name__}: "
+        "pass np.array(image)",
+    )
     require(
         image.dtype == np.uint8
         and image.ndim == 3
         and image.shape[2] == 3
         and image.size,
         f"{name} expects uint8 (H, W, 3), got {image.dtype} {image.shape}",
+    )
+
+
+def _check_side(name: str, n: Any) -> None:
+    require(
+        isinstance(n, int | np.integer) and n >= 1,
+        f"{name} expects a whole number of pixels, at least 1, got {n!r}",
     )
 
 

@@ -122,25 +122,23 @@ def preprocess(images: np.ndarray) -> np.ndarray:
     Shapes: `(N, H, W, 3)` red, green, blue, integers in 0..255 or floats in [0, 1], to
     `(N, 3, H, W)` float32, about -124..151.
 
-    Raises ValueError for another shape and for floats outside [0, 1].
+    Raises ValueError for another shape or kind of number, and for numbers outside.
 
     Derived in notebooks/03_cnn.ipynb, section *Real images*.
 
     >>> preprocess(np.zeros((1, 227, 227, 3), np.uint8))[0, :, 0, 0]
     array([-103.939, -116.779, -123.68 ], dtype=float32)
     """
-    images = np.asarray(images)
-    require(
-        images.ndim == 4 and images.shape[3] == 3,
-        f"preprocess expects images (N, H, W, 3), got {images.shape}; "
-        "for a single one: image[None]",
-    )
+    images = _images("preprocess", images)
     top = 1 if images.dtype.kind == "f" else 255
-    require(
-        images.size == 0 or (images.min() >= 0 and images.max() <= top),
-        f"preprocess expects {images.dtype} images in 0..{top}, "
-        "integers up to 255 or floats up to 1",
-    )
+    if images.size:
+        low = images.min()
+        high = images.max()
+        require(
+            low >= 0 and high <= top,
+            f"preprocess expects {images.dtype} images in 0..{top}, "
+            f"integers up to 255 or floats up to 1, got {low}..{high}",
+        )
     bgr = images[..., ::-1].astype(np.float32)
     return (bgr * (255 / top) - MEAN).transpose(0, 3, 1, 2)
 
@@ -153,16 +151,43 @@ def squeezenet_probabilities(
     Shapes: `(N, 227, 227, 3)` as `preprocess` takes them to `(N, 1000)`. Only
     `batch_size` images at a time go through the network: 5 need about 170 MB.
 
-    Raises ValueError for no image, and as `preprocess`.
+    Raises ValueError for no image, a batch size below 1, and as `preprocess`.
 
     Derived in notebooks/03_cnn.ipynb, section *Real images*.
     """
+    images = _images("squeezenet_probabilities", images)
     require(len(images) > 0, "squeezenet_probabilities expects at least one image")
+    require(
+        batch_size >= 1,
+        "squeezenet_probabilities expects a batch_size of at least 1, "
+        f"got {batch_size}",
+    )
     scores = [
         predict(model, preprocess(images[i : i + batch_size]))
         for i in range(0, len(images), batch_size)
     ]
     return softmax(np.concatenate(scores))
+
+
+def _images(name: str, images: Any) -> np.ndarray:
+    """Images as one array; ValueError for another shape or kind of number."""
+    try:
+        images = np.asarray(images)
+    except ValueError:
+        raise ValueError(
+            f"{name} expects images (N, H, W, 3) of one size: cut them with "
+            "photos.square"
+        ) from None
+    require(
+        images.ndim == 4 and images.shape[3] == 3,
+        f"{name} expects images (N, H, W, 3), got {images.shape}; "
+        "for a single one: image[None]",
+    )
+    require(
+        images.dtype.kind in "iuf",
+        f"{name} expects integers in 0..255 or floats in [0, 1], got {images.dtype}",
+    )
+    return images
 
 
 def _zeros(shape, fan_in, fan_out, rng):

@@ -27,11 +27,14 @@ def words(text: str) -> list[str]:
     A word is made of letters, digits and marks of any alphabet, with apostrophes
     inside.
 
+    Raises TypeError for anything but one text.
+
     Derived in notebooks/deeper/04_lime.ipynb, section *Words*.
 
     >>> words("Don't split the naïve, O’Neill said ☂")
     ["Don't", 'split', 'the', 'naïve', 'O’Neill', 'said', '☂']
     """
+    _check_text("words", text)
     # \w leaves out combining marks, without which Thai or Hindi words fall apart.
     marks = "".join(c for c in set(text) if unicodedata.category(c).startswith("M"))
     marks = marks.replace("\ufe0f", "")  # belongs to an emoji
@@ -44,12 +47,23 @@ def words(text: str) -> list[str]:
 def tokenize(text: str) -> list[str]:
     """Cut a text into lower-case words, in any alphabet.
 
+    Raises TypeError for anything but one text.
+
     Derived in notebooks/02_rnn.ipynb, section *A text classifier*.
 
     >>> tokenize("Don't go! 3.5 km to Köln")
     ["don't", 'go', '3', '5', 'km', 'to', 'köln']
     """
+    _check_text("tokenize", text)
     return words(text.lower())
+
+
+def _check_text(name: str, text: object) -> None:
+    if not isinstance(text, str):
+        raise TypeError(
+            f"{name} expects one text, a str, got {type(text).__name__}: "
+            "pass several one by one"
+        )
 
 
 class Vocabulary:
@@ -148,12 +162,15 @@ def clean_text8(text: str) -> str:
     """Reduce a text to the 27 characters of text8: a to z, and single spaces.
 
     Digits are spelled out, one by one, and all other characters separate words.
+    Raises TypeError for anything but one text.
 
     Derived in notebooks/02_rnn.ipynb, section *A character model* (Mahoney, 2006).
 
     >>> clean_text8("Apollo 11, in 1969!")
     'apollo one one in one nine six nine'
     """
+
+    _check_text("clean_text8", text)
 
     def spelled(digit: re.Match[str]) -> str:
         return f" {DIGITS[int(digit[0])]} "
@@ -165,13 +182,15 @@ def clean_text8(text: str) -> str:
 def encode_characters(text: str) -> Array:
     """The ids of text8's characters: `(T,)`, one byte each.
 
-    The space is 0, and a..z are 1..26. Raises ValueError for any other character.
+    The space is 0, and a..z are 1..26. Raises ValueError for any other character,
+    TypeError for anything but one text.
 
     Derived in notebooks/02_rnn.ipynb, section *A character model*.
 
     >>> encode_characters("a cab")
     array([1, 0, 3, 1, 2], dtype=uint8)
     """
+    _check_text("encode_characters", text)
     strange = sorted(set(text) - set(ALPHABET))
     require(
         not strange,
