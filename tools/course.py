@@ -131,6 +131,16 @@ def write(path: Path, text: str) -> bool:
     return True
 
 
+def replace_folder(part: Path, target: Path) -> None:
+    """Let a finished folder take its place: none is ever half of the old or the new."""
+    old = target.with_name(f".{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+    part.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def execute(notebook: nbformat.NotebookNode, folder: Path, on_cell=None) -> None:
     """Run all cells in place, in a fresh kernel whose folder is `folder`.
 

@@ -9,6 +9,7 @@ import base64
 import sys
 
 from course import ROOT, read
+from scratchml._support import replace_file
 
 # docs/NAME.png: (notebook, id of the cell, which of its figures)
 PICTURES = {
@@ -43,7 +44,7 @@ def main():
             stale.append(f"docs/{name}.png")
             if "--check" not in sys.argv:
                 path.parent.mkdir(exist_ok=True)
-                path.write_bytes(data)
+                replace_file(path, lambda file, data=data: file.write(data))
     if stale and "--check" in sys.argv:
         raise SystemExit(f"stale: {', '.join(stale)}; run `make render`")
 

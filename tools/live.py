@@ -21,13 +21,12 @@ import json
 import re
 import shutil
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from course import ROOT
+from course import ROOT, replace_folder, write
 from scratchml import datasets
 
 SOURCE = ROOT / "docs" / "live"
@@ -167,13 +166,14 @@ def build(target: Path, pyodide: Path | None = None) -> None:
     Raises SystemExit, and leaves `target` as it was, if a file is missing or wrong.
     """
     target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        part = Path(scratch) / "live"
-        part.mkdir()
+    part = target.with_name(f".{target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
+    part.mkdir(parents=True)
+    try:
         fill(part, pyodide)
-        shutil.rmtree(target, ignore_errors=True)
-        part.rename(target)
+        replace_folder(part, target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def fill(target: Path, pyodide: Path | None) -> None:
@@ -211,7 +211,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.pin:
         text = json.dumps(pin(options.pin), indent=2) + "\n"
-        PINS.write_text(text, "utf-8")
+        write(PINS, text)
         return 0
     build(options.target, options.pyodide)
     size = sum(path.stat().st_size for path in options.target.rglob("*"))

@@ -54,9 +54,10 @@ def split(images, labels):
 
 def save(path, arrays):
     """Write a compressed .npz whose bytes depend on the arrays alone: no dates, no
-    system marks.
+    system marks. Whole or not at all: it is written beside its place.
     """
-    with zipfile.ZipFile(path, "w") as archive:
+    part = path.with_name(f".{path.name}.part")
+    with zipfile.ZipFile(part, "w") as archive:
         for name, array in arrays.items():
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
@@ -65,6 +66,7 @@ def save(path, arrays):
                 np.lib.format.write_array(
                     file, np.ascontiguousarray(array), allow_pickle=False
                 )
+    part.replace(path)
 
 
 def main(arguments=None):

@@ -434,9 +434,7 @@ def main(arguments=None):
     for pair in PAIRS:
         for part in PARTS:
             measure(NewsTask(pair, part, names), results)
-    part = path.with_name(f".{path.name}.part")
-    save(part, results)
-    part.replace(path)
+    save(path, results)
     content = path.read_bytes()
     print(f"{len(content):,} bytes, {hashlib.sha256(content).hexdigest()}  {path.name}")
 

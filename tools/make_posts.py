@@ -413,7 +413,9 @@ def main(arguments=None):
     parser.add_argument("--output", type=Path, default=default)
     path = parser.parse_args(arguments).output
     lines = (json.dumps(post, ensure_ascii=False) for post in make())
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    part = path.with_name(f".{path.name}.part")
+    part.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    part.replace(path)  # whole or not at all
     print(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}")
 
 

@@ -25,7 +25,15 @@ import nbformat
 
 import live
 import slides
-from course import COURSE, ROOT, every_notebook, key, published, read
+from course import (
+    COURSE,
+    ROOT,
+    every_notebook,
+    key,
+    published,
+    read,
+    replace_folder,
+)
 from exercises import BEGIN, copy_of, regions
 from links import binder, colab
 
@@ -281,8 +289,7 @@ def build(target: Path, pyodide: Path | None = None) -> None:
     for path in part.rglob("*.map"):  # of the theme's scripts, for its own developers
         path.unlink()
     slides.print_pdfs(part / "slides")
-    shutil.rmtree(target, ignore_errors=True)
-    part.rename(target)
+    replace_folder(part, target)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     print(f"{target}: {len(COURSE)} decks, {size / 1e6:.0f} MB")
 
