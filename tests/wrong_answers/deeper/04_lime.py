@@ -226,7 +226,7 @@ WRONG = {
         ),
         (
             "return Z[:, segments]",
-            r"my_blend: the blended images holds True and False, not numbe",
+            r"my_blend: the array of images holds True and False, not numbe",
         ),
         (
             "return np.where(Z[0][segments], image, hidden)",
