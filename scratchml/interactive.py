@@ -287,7 +287,7 @@ def _asking(name: str, ask: Callable[[Array], Any]) -> Callable[[Array], Array]:
             f"{name} expects probabilities ({len(examples)}, classes), got {p.shape}",
         )
         require(
-            p.min() >= 0 and p.max() <= 1,
+            p.min() >= 0 and p.max() <= 1.001,  # a sum may round up
             f"{name} expects probabilities in 0..1, got {p.min()}..{p.max()}",
         )
         return p

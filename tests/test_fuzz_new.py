@@ -712,6 +712,13 @@ def test_instruments_without_widgets_draw_one_picture(monkeypatch, name):
     plt.close("all")
 
 
+def test_probabilities_may_be_rounded_up(still):
+    def rounded(x):
+        return np.array([[np.float32(1.0000001), 0]] * len(x))
+
+    interactive.shift(rounded, DIGITS, LABELS)
+
+
 def test_a_word_without_end_is_cut_where_it_is_drawn(still):
     """A hundred long ones would take minutes."""
     FINE["live_post"]()
