@@ -43,6 +43,7 @@ from scratchml import (
     same,
     same_steps,
 )
+from scratchml._compare import both
 from scratchml._failures import StillBlank, learner_code
 from scratchml._trial import global_state, own_generator_only
 
@@ -1125,3 +1126,113 @@ def test_the_global_generator_is_neither_drawn_from_nor_disturbed(does, caught):
         with own_generator_only("a layer"):
             does()
     assert global_state() == before
+
+
+# ------------------------------------------------------------- the words of a diagnosis
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [
+        (0.7, "1 - p times the right value: the factor 1/(1-p) is missing"),
+        (0.49, "(1 - p)² times the right value: divide by 1 - p"),
+        (7 / 3, "2.333 times the right value: is it divided by p?"),
+        (10 / 7, "1/(1-p) times the right value: that factor comes in twice"),
+    ],
+)
+def test_a_factor_of_dropout_is_named(factor, words):
+    layer = mine(Dropout, 0.3, backward=lambda self, x, dy, dx: factor * dx)
+    with pytest.raises(CheckFailed, match=re.escape(f"It is {words}")):
+        gradient_check(layer, normal(9, 4), rng=generator())
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [
+        (7, "off by the batch size: 7 times too large"),
+        (1 / 7, "off by the batch size: 7 times too small"),
+        (4, "4 times too large: divide by all the numbers, not by the rows N"),
+        (1 / 4, "4 times too small: divide by the rows N, not by all the numbers"),
+        (28, "28 times too large: divide by the number of numbers"),
+        (7 / 4, "1.75 times the right value: divide by the rows N, not by the number"),
+        (7 // 4 + 0.5, "1.5 times the right value everywhere: a constant factor"),
+    ],
+)
+def test_a_factor_of_a_loss_is_named(factor, words):
+    loss = mine(MSELoss, backward=lambda self, x, ds: factor * ds)
+    with pytest.raises(CheckFailed, match=re.escape(f"It is {words}")):
+        gradient_check(loss, normal(7, 4), normal(7, 4) + 1, rng=generator())
+
+
+def test_both_numbers_have_the_digits_that_tell_them_apart():
+    def both_of(a, b):
+        return both(np.array([a]), np.array([b]), (0,), "right")
+
+    assert both_of(1, 2) == "yours 1, right 2"
+    assert both_of(1, 1 + 1e-9) == "yours 1, right 1.000000001"
+    next_one = np.nextafter(0.1, 1)  # the same to 16 digits
+    assert both_of(0.1, next_one) == (
+        "yours 0.10000000000000001, right 0.10000000000000002"
+    )
+
+
+def test_the_places_drawn_in_a_large_array_are_all_different():
+    moved = []
+
+    def forward(self, x):
+        places = np.flatnonzero(self.params["W"] != W)
+        moved.extend(places if len(places) == 1 else [])
+        return x @ self.params["W"] + self.params["b"]
+
+    layer = mine(Linear, 5, 4, forward=forward).astype(np.float64)
+    W = layer.params["W"].copy()
+    gradient_check(layer, normal(6, 5), rng=generator(), limit=19)
+    draws = len(moved) // (2 * 19)  # in each, 19 places are moved down and up
+    assert draws >= 1 and max(np.bincount(moved)) == 2 * draws
+
+
+def test_the_number_of_columns_is_that_of_the_last_axis():
+    loss = mine(MSELoss, backward=lambda self, x, ds: ds / 4)
+    x = normal(2, 5, 4)
+    with pytest.raises(
+        CheckFailed, match="It is 4 times too small: divide by the rows"
+    ):
+        gradient_check(loss, x, x + 1, rng=generator())
+
+
+def test_a_sum_over_the_other_axis_is_named():
+    layer = mine(Linear, 4, 3, backward=grads(b=lambda g, x, dy: dy.sum(axis=1)))
+    with pytest.raises(CheckFailed, match="It has one number for each example"):
+        gradient_check(layer, normal(5, 4), rng=generator())
+
+
+@pytest.mark.parametrize(("numbers", "named"), [(2, False), (3, True)])
+def test_a_form_needs_three_numbers(numbers, named):
+    """Two numbers go like sign(e) too often by chance."""
+    loss = mine(MSELoss, backward=lambda self, x, ds: 0.3 * np.sign(ds))
+    target = np.arange(numbers) * 2.0 - 1
+    with pytest.raises(CheckFailed) as caught:
+        gradient_check(loss, normal(numbers), target, rng=generator())
+    assert ("It is proportional to sign(the error)" in str(caught.value)) == named
+
+
+def other_sign(layer, x):
+    return -x
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        lambda: same(
+            mine(ReLU, forward=other_sign), ReLU(), normal(5, 4), rng=generator()
+        ),
+        lambda: batches_check(lambda x, y, batch_size, rng: iter([]), rng=generator()),
+    ],
+)
+def test_every_check_fails_in_the_callers_line(check):
+    with pytest.raises(CheckFailed) as caught:
+        check()
+    frames = traceback.extract_tb(caught.value.__traceback__)
+    names = [Path(frame.filename).name for frame in frames]
+    assert names[-1] == "checks.py" and names.count("checks.py") == 1
+    assert caught.value.__suppress_context__

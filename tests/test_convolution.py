@@ -723,3 +723,9 @@ def test_a_small_network_learns_where_a_bar_points(rng):
         progress=False,
     )
     assert accuracy(predict(model, x[150:]), y[150:]) > 0.95
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 0, 4), (2, 3, 4, 0)])
+def test_an_image_without_pixels_has_no_mean(shape):
+    with pytest.raises(ValueError, match="a kernel of 1x1 does not fit into images"):
+        GlobalAvgPool2d().forward(np.ones(shape))

@@ -1993,3 +1993,62 @@ def test_every_public_name_says_where_it_comes_from():
     for name, thing in vars(lime).items():
         if getattr(thing, "__module__", "") == "scratchml.lime" and name[0] != "_":
             assert thing.__doc__, name
+
+
+@pytest.mark.parametrize("kind", ["image", "text", "table"])
+def test_left_alone_the_options_are_those_of_lime(kind):
+    """The kernel's width and ridge regression's alpha as lime has them; and seed 0."""
+    rng = np.random.default_rng(1)
+    photo, rows = rng.random((9, 9)), rng.standard_normal((50, 4))
+
+    def predict(batch):
+        if kind == "text":
+            return two(np.array([sigmoid(len(text) % 7 - 3) for text in batch]))
+        numbers = np.reshape(batch, (len(batch), -1))
+        return two(sigmoid(2 * numbers[:, 0] * numbers[:, -1] + numbers[:, 1]))
+
+    def coef(**options):
+        if kind == "image":
+            cut = grid_segments(photo, 3)
+            told = explain_image(predict, photo, segments=cut, n_samples=40, **options)
+        elif kind == "text":
+            told = explain_text(predict, "one two three four", n_samples=40, **options)
+        else:
+            told = explain_tabular(predict, rows[0], rows, n_samples=40, **options)
+        return told.coef
+
+    width = {"image": 0.25, "text": 0.25, "table": 0.75 * math.sqrt(4)}[kind]
+    usual = coef()
+    np.testing.assert_array_equal(usual, coef(seed=0, width=width, alpha=1.0))
+    for other in ({"seed": 1}, {"width": 1.1 * width}, {"alpha": 1.5}):
+        assert not np.array_equal(usual, coef(**other)), other
+
+
+def test_a_small_image_is_asked_in_batches_of_256():
+    sizes = []
+
+    def predict(batch):
+        sizes.append(len(batch))
+        return CONSTANT(batch)
+
+    explain_image(predict, np.random.default_rng(0).random((8, 8)), n_samples=600)
+    assert sizes == [256, 256, 88]
+
+
+def test_a_narrow_image_is_cut_into_rectangles():
+    """Below 64 pixels either way there is too little for superpixels."""
+    y, x = np.mgrid[:80, :80]
+    image = np.stack([np.sin(x / 9), np.cos(y / 7), np.sin((x + y) / 11)], axis=-1)
+    image = (image + 1) / 2
+    assert not np.array_equal(superpixels(image), grid_segments(image))
+    for narrow in (image[:, :63], image[:63]):
+        assert np.array_equal(superpixels(narrow), grid_segments(narrow))
+    for enough in (image[:, :64], image[:64]):
+        assert not np.array_equal(superpixels(enough), grid_segments(enough))
+
+
+def test_the_page_shows_so_much_of_a_long_name():
+    names = ["no", "y" * 500]
+    page = explain_text(CONSTANT, "a b", labels=1, class_names=names)._repr_html_()
+    headline = re.search("<b>(.*?)</b>", page)[1]
+    assert len(headline) == 200 and headline.endswith("y…")

@@ -1108,3 +1108,15 @@ def test_train_step_clips_a_recurrent_model():
     )
     total = sum(float((g * g).sum()) for g in model.gradients().values())
     assert norm > 1e-3 and math.sqrt(total) == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_the_models_have_the_sizes_they_promise():
+    """By hand, an LSTM of H states on D inputs: 4 H (D + H + 1) numbers."""
+
+    def size(model):
+        return sum(p.size for p in model.parameters().values())
+
+    characters = CharacterModel(27, rng=generator())
+    assert size(characters) == 27 * 32 + 4 * 128 * (32 + 128 + 1) + 27 * (128 + 1)
+    texts = TextClassifier(1000, 2, rng=generator())
+    assert size(texts) == 1000 * 32 + 4 * 64 * (32 + 64 + 1) + 2 * (64 + 1)
