@@ -120,6 +120,12 @@ def test_supported_versions_agree():
     assert PYPROJECT["tool"]["ruff"]["target-version"] == "py" + supported()[0].replace(
         ".", ""
     )
+    first, last = supported()[0], supported()[-1]
+    assert f"You need Python {first} to {last}" in text("README.md")
+    fitting = " | ".join(supported())
+    assert f"in {fitting}) return 0" in text("tools/environment.sh")
+    for name in ("requirements.txt", "requirements-test.txt"):
+        assert f"for Python {first} to {last}," in text(name)
     jobs = yaml.safe_load(text(".github/workflows/test.yml"))["jobs"]
     matrix = jobs["test"]["strategy"]["matrix"]
     assert set(matrix["python"]) == set(supported())
@@ -357,7 +363,15 @@ def own_files():
         folders[:] = [
             name
             for name in folders
-            if name not in (".git", "build", "downloads", "__pycache__", "node_modules")
+            if name
+            not in (
+                ".git",
+                "build",
+                "downloads",
+                "wheels",
+                "__pycache__",
+                "node_modules",
+            )
             and not name.startswith(".venv")
             and not name.endswith(("_cache", ".egg-info", "_checkpoints"))
         ]

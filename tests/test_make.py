@@ -59,8 +59,8 @@ def test_an_old_python_is_refused_in_one_sentence(tmp_path, target):
     out = make(target, f"PYTHON={old}", f"VENV={tmp_path / 'venv'}")
     assert out.returncode != 0 and out.stdout == ""
     (sentence,) = said(out)
-    assert "needs Python 3.11 or newer" in sentence and "is Python 3.10" in sentence
-    assert "install a newer one" in sentence and not (tmp_path / "venv").exists()
+    assert "needs Python 3.11 to 3.14" in sentence and "is Python 3.10" in sentence
+    assert "install one of these" in sentence and not (tmp_path / "venv").exists()
 
 
 def test_no_python_at_all_is_said_too(tmp_path):
@@ -191,3 +191,18 @@ def test_a_newer_python_is_found_when_python3_is_old(site):
     process, log = build(site)
     assert process.returncode == 0, process.stderr
     assert "bin/python3.13" in log[0]
+
+
+def test_an_older_python_is_found_when_python3_is_too_new(site):
+    """For 3.15 the pinned numpy has no wheel; pip would try to compile it."""
+    (site / "bin" / "python3").rename(site / "bin" / "python3.12")
+    script(site / "bin" / "python3", "echo 3.15")
+    process, log = build(site)
+    assert process.returncode == 0, process.stderr
+    assert "bin/python3.12" in log[0]
+    (site / "bin" / "python3.12").unlink()
+    shutil.rmtree(site / ".venv")
+    process, log = build(site)
+    assert process.returncode != 0 and log == [] and not (site / ".venv").exists()
+    (sentence,) = process.stderr.splitlines()
+    assert "python3 is Python 3.15: install one of these" in sentence

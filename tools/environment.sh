@@ -6,7 +6,7 @@
 # A stamp inside FOLDER says what was installed: a line for each file. It goes before the first
 # change and comes back after the last one, so an interrupted installation never counts as done.
 # More than is wanted does no harm: `make lab` takes what `make test` has built.
-# PYTHON chooses the interpreter; without it the first recent one on the PATH is taken.
+# PYTHON chooses the interpreter; without it the first on the PATH that fits is taken.
 set -eu
 venv=$1
 shift
@@ -19,8 +19,8 @@ fail() {
 version_of() { # "3.12", or nothing when there is no such interpreter
     "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true
 }
-is_recent() { # 3.11 or newer
-    case $1 in 3.1[1-9] | 3.[2-9][0-9]) return 0 ;; *) return 1 ;; esac
+fits() { # the pinned packages come ready built for these; a newer Python would have to compile them
+    case $1 in 3.11 | 3.12 | 3.13 | 3.14) return 0 ;; *) return 1 ;; esac
 }
 
 # The folder counts too: an environment does not survive being moved.
@@ -40,19 +40,19 @@ fi
 
 python=${PYTHON:-python3}
 version=$(version_of "$python")
-if [ -z "${PYTHON-}" ] && ! is_recent "$version"; then
-    for newer in python3.13 python3.12 python3.11; do
-        if is_recent "$(version_of $newer)"; then
-            python=$newer version=$(version_of $newer)
+if [ -z "${PYTHON-}" ] && ! fits "$version"; then
+    for other in python3.14 python3.13 python3.12 python3.11; do
+        if fits "$(version_of $other)"; then
+            python=$other version=$(version_of $other)
             break
         fi
     done
 fi
-if ! is_recent "$version"; then
+if ! fits "$version"; then
     found="$python is Python $version"
     [ -n "$version" ] || found="there is no $python here"
-    fail "The course needs Python 3.11 or newer, but $found: install a newer one (python.org has it)" \
-        "and run make again, naming it if need be: make lab PYTHON=python3.13"
+    fail "The course needs Python 3.11 to 3.14, but $found: install one of these (python.org has them)" \
+        "and run make again, naming it if need be: make lab PYTHON=python3.14"
 fi
 if is_installed && [ "$built_with" = "$version" ]; then
     exit 0

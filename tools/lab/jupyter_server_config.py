@@ -6,6 +6,7 @@ install.sh puts this file and overrides.json into the environment.
 """
 
 import json
+import warnings
 from pathlib import Path
 
 OWN = ("kernelspec", "language_info")
@@ -24,4 +25,6 @@ def keep_the_files_own(model, path, contents_manager, **_):
     metadata.update({key: before[key] for key in OWN if key in before})
 
 
+# Jupyter reads this file twice, and would warn of its own first reading.
+warnings.filterwarnings("ignore", message="Overriding existing pre_save_hook")
 c.FileContentsManager.pre_save_hook = keep_the_files_own  # noqa: F821
