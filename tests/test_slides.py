@@ -103,3 +103,8 @@ def test_every_figure_says_in_words_what_it_shows(path):
     ]
     silent = [id for id, alt in told if len(alt) < 10]
     assert not silent, f"no title, no label: {silent}"
+
+
+def test_a_deck_is_the_same_each_time():
+    path = notebooks()[0]
+    assert slides.deck(path) == slides.deck(path)

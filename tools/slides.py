@@ -102,6 +102,8 @@ def staged(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         if kind == "slide" and level > 2:
             kind = "subslide"  # so that one key skips a section
         cell.metadata["clock"] = clock.shown
+        for number, added in enumerate(spoken):  # the same name each time
+            added["id"] = f"{cell.get('id', 'cell')}-{number}"
         cells += [with_type(cell, kind), *spoken]
     notebook.cells = cells
     return notebook
