@@ -183,6 +183,16 @@ def docstring_lines(tree):
     return lines
 
 
+def tokens_of(source):
+    """The tokens of a file; an f-string is one, as it was before Python 3.12."""
+    depth = 0
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        name = tokenize.tok_name[token.type]
+        if depth == 0:
+            yield token
+        depth += name.endswith("STRING_START") - name.endswith("STRING_END")
+
+
 def density(paths):
     """Mean number of tokens on a line of code, docstrings and comments left out."""
     tokens = 0
@@ -192,7 +202,7 @@ def density(paths):
         skipped = docstring_lines(ast.parse(source))
         found = [
             token.start[0]
-            for token in tokenize.generate_tokens(io.StringIO(source).readline)
+            for token in tokens_of(source)
             if token.type not in LAYOUT and token.start[0] not in skipped
         ]
         tokens += len(found)
@@ -232,6 +242,8 @@ def test_the_measures_measure(tmp_path):
     path = tmp_path / "a.py"
     path.write_text('"""Words."""\n\nx = 1  # one\na, b = (\n    x,\n    2,\n)\n')
     assert density([path]) == (3 + 5 + 2 + 2 + 1) / 5
+    path.write_text('a = f"{b!r:>{c}} and {d}"\n')
+    assert density([path]) == 3  # in every Python
     assert len([*packed_assignments(ast.parse("a, b = x, y\na, b = b, a"))]) == 1
 
 
