@@ -64,7 +64,7 @@ full: test-environment  ## run the notebooks on the complete data sets, print on
 bench: peers  ## measure the speed against PyTorch and lime, print one table
 	$(PEERS)/bin/python benchmarks/run.py
 
-parity: peers  ## compare every number with PyTorch itself, write the README's table (make test uses frozen values)
+parity: peers  ## compare every number with PyTorch itself, write docs/results/parity.md (make test uses frozen values)
 	$(PEERS)/bin/python -m pytest tests/test_parity.py tests/test_convolution_parity.py \
 		tests/test_interop.py tests/test_squeezenet.py tests/test_data_parallel.py tests/test_many.py $(PYTEST_FLAGS)
 	$(PEERS)/bin/python tools/parity_table.py
