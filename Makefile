@@ -5,6 +5,7 @@ VENV ?= .venv
 PEERS ?= .venv-peers
 BROWSER ?= .venv-browser
 SITE ?= .venv-site
+MUTATION ?= .venv-mutation
 PYODIDE ?=
 LAB_FLAGS ?=
 PYTEST_FLAGS ?=
@@ -26,8 +27,9 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --fork-strat
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help update lab test test-browser test-site coverage measure full bench exercises render references parity \
-	links site pins clean environment test-environment peers browser site-environment
+.PHONY: help update lab test test-browser test-site coverage measure mutation full bench exercises render \
+	references parity links site pins clean environment test-environment peers browser \
+	site-environment mutation-environment
 
 help:  ## list these targets
 	@echo "From scratch to ML"
@@ -57,6 +59,9 @@ coverage: test-environment  ## the lines and branches of scratchml that no test 
 
 measure: test-environment  ## seconds and peak memory of each notebook
 	$(QUIET) $(VENV)/bin/python tools/measure.py $(ONLY)
+
+mutation: mutation-environment  ## change one token of the library at a time: does a test notice? (ONLY="--seed 2 text lime")
+	$(QUIET) $(MUTATION)/bin/python tools/mutation.py $(ONLY)
 
 full: test-environment  ## run the notebooks on the complete data sets, print one table of results
 	SCRATCHML_FULL=1 $(QUIET) $(VENV)/bin/python tools/full.py $(ONLY)
@@ -100,7 +105,7 @@ pins:  ## choose new exact versions for requirements.txt and requirements-test.t
 	mv build/requirements.txt build/requirements-test.txt .
 
 clean:  ## remove environments and everything made (not data/downloads, not your answers)
-	rm -rf $(VENV) $(PEERS) $(BROWSER) $(SITE) build .pytest_cache .ruff_cache .hypothesis .coverage *.egg-info
+	rm -rf $(VENV) $(PEERS) $(BROWSER) $(SITE) $(MUTATION) build .pytest_cache .ruff_cache .hypothesis .coverage *.egg-info
 	find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -prune -exec rm -rf {} +
 
 environment:
@@ -111,6 +116,9 @@ test-environment:
 
 peers:
 	@sh tools/environment.sh "$(PEERS)" requirements.txt requirements-test.txt requirements-peers.txt
+
+mutation-environment:
+	@sh tools/environment.sh "$(MUTATION)" requirements.txt requirements-test.txt requirements-mutation.txt
 
 site-environment:
 	@sh tools/environment.sh "$(SITE)" requirements.txt requirements-site.txt
