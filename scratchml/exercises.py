@@ -140,8 +140,9 @@ def _go_on_with_ours(name: str, learner: dict[str, Any], error: Exception) -> No
 
 def _still_ours(name: str, learner: dict[str, Any]) -> str:
     """What was asked, where the solution still stands in for the learner's lines."""
-    for thing in learner.values():
-        if isinstance(thing, type | FunctionType):
+    for key, thing in learner.items():
+        # Under another name it may stay after the learner has written one.
+        if isinstance(thing, type | FunctionType) and thing.__name__ == key:
             blank, asked = vars(thing).get("left_blank", ("", ""))
             if blank == name:
                 return asked

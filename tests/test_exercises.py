@@ -495,6 +495,18 @@ def test_harness_accepts_a_sound_exercise(tmp_path):
     assert set(runner.outcomes.values()) == {None} and len(runner.outcomes) == 10
 
 
+def test_an_answer_counts_though_a_cell_keeps_our_solution(monkeypatch):
+    monkeypatch.setattr("scratchml.exercises._solution", lambda name: DOUBLE)
+    learner = {"__name__": "__main__"}
+    exec(PRELUDE, learner)
+    exec("def double(a):\n    raise NotImplementedError('your turn: twice')", learner)
+    exec(CHECK, learner)
+    exec("for make in [double]: pass", learner)
+    exec("def double(a):\n    return a", learner)
+    with pytest.raises(CheckFailed, match=r"2 \* a is not"):
+        exec(CHECK, learner)
+
+
 ONCE = CHECK.replace(
     "    before =", "    assert not draws, 'it works once'\n    before ="
 )
