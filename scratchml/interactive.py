@@ -489,7 +489,7 @@ def learn_to_write(
     def draw(moment: int, temperature: float) -> Figure:
         shown = names if _is_still() else [names[moment - 1]]
         texts = {name: write(moments[name], prompt, temperature) for name in shown}
-        title = "One prompt: noise, then letters, then words"
+        title = "One prompt: noise before training, words after it"
         return _figure_of(plots.texts(texts, title=title))
 
     show(

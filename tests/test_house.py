@@ -437,6 +437,8 @@ def test_the_course_table_promises_the_course():
 def test_citation_agrees():
     citation = yaml.safe_load(text("CITATION.cff"))
     assert citation["version"] == PROJECT["version"]
+    newest = re.search(r"^## (\S+) - (\S+)$", text("CHANGELOG.md"), re.MULTILINE)
+    assert newest.groups() == (citation["version"], str(citation["date-released"]))
     assert citation["license"] == PROJECT["license"] == "MIT"
     assert [author["name"] for author in citation["authors"]] == [
         author["name"] for author in PROJECT["authors"]
