@@ -548,9 +548,9 @@ def readme():
 
 @needs_torch
 def test_the_readmes_bridge_works_as_it_stands():
-    (code,) = re.findall(r"^```py\n(.*?)^```", readme(), re.DOTALL | re.MULTILINE)
+    bridge, _ = re.findall(r"^```py\n(.*?)^```", readme(), re.DOTALL | re.MULTILINE)
     namespace = {"model": example("Conv2d")[0]}
-    exec(code, namespace)
+    exec(bridge, namespace)
     assert repr(namespace["model"]) == repr(example("Conv2d")[0])
 
 

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -45,6 +46,16 @@ def test_the_explanations_are_the_same_however_the_work_is_spread(
     with joblib.parallel_config(backend=backend):
         many = explain_many(EXPLAIN, IMAGES, n_jobs=n_jobs, progress=False)
     assert np.array_equal(coefficients(many), alone)
+
+
+def test_the_readmes_data_set_is_explained_as_it_stands():
+    readme = Path(__file__).resolve().parents[1] / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    _, code = re.findall(r"^```py\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    namespace = {"explain": EXPLAIN, "x": IMAGES}
+    exec(code, namespace)
+    assert len(namespace["many"]) == len(IMAGES)
+    assert len(set(namespace["examples"])) == 4
 
 
 def test_the_number_of_jobs_may_come_from_around_the_call(alone):
