@@ -19,7 +19,7 @@ from scratchml import (
 )
 
 
-def rows(digits=100, n_samples=500):
+def rows(digits=100, n_samples=1000):
     """Each process has one thread; the two that work are started before."""
     rng = np.random.default_rng(0)
     images = datasets.mnist(full=False).test[0][:digits, 0]

@@ -91,11 +91,19 @@ def paired(ours, peer, *, pairs=21, pause=0.1):
         for run in (ours, peer) if i % 2 else (peer, ours):
             time.sleep(pause)
             run()
-            start = time.perf_counter()
-            run()
-            pair[run] = 1e3 * (time.perf_counter() - start)
+            pair[run] = milliseconds(run)
         taken.append((pair[ours], pair[peer], pair[ours] / pair[peer]))
     return tuple(statistics.median(column) for column in zip(*taken, strict=True))
+
+
+def milliseconds(run, at_least=0.1):
+    """The mean over a tenth of a second of runs, one after the other as in training."""
+    runs = 0
+    start = time.perf_counter()
+    while time.perf_counter() < start + at_least:
+        run()
+        runs += 1
+    return 1e3 * (time.perf_counter() - start) / runs
 
 
 @contextmanager

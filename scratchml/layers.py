@@ -171,6 +171,10 @@ class Layer:
         self._saved = None
         return saved[0] if len(saved) == 1 else saved
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied, or sent to another process: all but what waits for `dy`."""
+        return {name: kept for name, kept in vars(self).items() if name != "_saved"}
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 

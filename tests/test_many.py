@@ -14,7 +14,15 @@ import numpy as np
 import pytest
 
 import scratchml._support
-from scratchml import ExplanationFailed, explain_image, explain_many, explain_text
+from scratchml import (
+    ExplanationFailed,
+    Flatten,
+    Linear,
+    Sequential,
+    explain_image,
+    explain_many,
+    explain_text,
+)
 
 joblib = pytest.importorskip("joblib")
 
@@ -98,6 +106,13 @@ def test_what_is_defined_in_a_notebook_travels():
     many = explain_many(explain, ["a b", "c d e"], n_jobs=2, progress=False)
     assert [told.names for told in many] == [["a", "b"], ["c", "d", "e"]]
     assert many[1].perturb(np.eye(3, dtype=bool))[0].split() == ["c"]  # it came back
+
+
+def test_a_model_travels_without_what_it_kept_for_its_backward():
+    model = Sequential(Flatten(), Linear(784, 2, rng=np.random.default_rng(0)))
+    before = len(pickle.dumps(model))
+    model.forward(IMAGES.astype(np.float32))
+    assert len(pickle.dumps(model)) == before
 
 
 def test_any_iterable_and_none_at_all():
@@ -208,7 +223,10 @@ def test_ctrl_c_stops_all_processes(tmp_path):
         out, err = script.communicate(timeout=60)
     finally:
         script.kill()
-    assert (out, err, script.returncode) == ("stopped\n", "", 0)
+    assert (out, script.returncode) == ("stopped\n", 0)
+    # On a busy machine joblib may warn at the very end of a semaphore already gone.
+    assert "Traceback" not in err
+    assert not list(Path("/dev/shm").glob(f"sem.loky-{script.pid}-*"))
     workers = [Path(f"/proc/{path.name}") for path in tmp_path.iterdir()]
     _until(lambda: not any(worker.exists() for worker in workers))
 
