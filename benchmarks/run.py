@@ -65,6 +65,10 @@ loop of bare matrix products of these shapes takes, over the peer's time: no num
 With two threads only our matrix products get faster. PyTorch also shares out its element-wise work,
 which numpy does on one thread: so most ratios rise. These rows have no bound.
 
+Two processes explain digits nearly twice as fast where the arrays are small. Through a convolution
+each process asks the system for new memory again and again, thousands of pages an explanation, and
+the gain is less.
+
 {missed}
 
 ## How time grows
