@@ -419,7 +419,7 @@ def predict(model: Layer, x: Array, *, batch_size: int = 256) -> Array:
     The mode is restored afterwards. Shapes: `(N, ...)` in, `(N, ...)` out. A smaller
     `batch_size` takes less memory; the scores are the same.
 
-    Raises ValueError for an empty `x`.
+    Raises ValueError for an empty `x` or a `batch_size` below 1.
 
     Derived in notebooks/01_nn.ipynb, section *Train properly*.
 
@@ -433,6 +433,9 @@ def predict(model: Layer, x: Array, *, batch_size: int = 256) -> Array:
     require(
         np.ndim(x) and len(x) > 0,
         f"predict expects at least one example, got x of shape {np.shape(x)}",
+    )
+    require(
+        batch_size >= 1, f"predict expects a batch_size of 1 or more, got {batch_size}"
     )
     starts = range(0, len(x), batch_size)
     mode = model.training

@@ -881,6 +881,14 @@ def test_predict_wants_an_example():
         predict(network(), np.ones((0, 4), np.float32))
 
 
+@pytest.mark.parametrize("batch_size", [0, -1])
+def test_predict_wants_a_batch_size(rng, batch_size):
+    with pytest.raises(
+        ValueError, match=f"a batch_size of 1 or more, got {batch_size}"
+    ):
+        predict(Linear(3, 2, rng=rng), np.zeros((1, 3)), batch_size=batch_size)
+
+
 def test_accuracy_from_scores_or_classes():
     y = np.array([0, 1, 2, 2])
     found = np.array([0, 2, 2, 2])
