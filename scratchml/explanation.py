@@ -208,8 +208,8 @@ class Explanation(Surrogate):
             _escape(gap) + _tinted(_escape(word), tint.get(feature))
             for gap, word, feature in self.pieces[:300]
         ]
-        more = " …" if len(self.pieces) > 300 else ""
-        return "".join(shown) + more
+        rest = "".join(gap + word for gap, word, _ in self.pieces[300:])
+        return "".join(shown) + (" …" if rest else "")
 
 
 _PAGE = """\

@@ -1206,6 +1206,30 @@ def test_a_sum_over_the_other_axis_is_named():
         gradient_check(layer, normal(5, 4), rng=generator())
 
 
+def test_a_missing_slope_with_a_wrong_sign_is_named():
+    layer = mine(Tanh, backward=lambda self, x, dy, dx: -dy)
+    with pytest.raises(CheckFailed, match="It is -dy: the layer's own derivative is"):
+        gradient_check(layer, normal(5, 4), rng=generator())
+
+
+@pytest.mark.parametrize("wrong", [1, 1.01])
+def test_a_layer_may_remember_its_last_forward(wrong):
+    class Louder(Layer):
+        """In training each forward is louder than the one before."""
+
+        factor = 1
+
+        def forward(self, x):
+            self.factor = self.factor + 1 if self.training else 1
+            return self.factor * x
+
+        def backward(self, dy):
+            return wrong * self.factor * dy
+
+    with pytest.raises(CheckFailed) if wrong > 1 else contextlib.nullcontext():
+        gradient_check(Louder(), normal(5, 4), rng=generator())
+
+
 @pytest.mark.parametrize(("numbers", "named"), [(2, False), (3, True)])
 def test_a_form_needs_three_numbers(numbers, named):
     """Two numbers go like sign(e) too often by chance."""

@@ -1341,6 +1341,11 @@ def test_words_of_every_alphabet(text, expected):
     assert words(text) == expected
 
 
+def test_a_text_without_words_is_quoted_by_its_first_forty_characters():
+    with pytest.raises(ValueError, match=rf"the text '{re.escape('.' * 40)}' has no"):
+        explain_text(CONSTANT, "." * 50)
+
+
 @given(st.text(max_size=60), st.booleans(), st.sampled_from([None, "UNK"]))
 @settings(max_examples=200)
 def test_any_text_is_put_together_again(text, bag_of_words, mask_token):
@@ -1856,7 +1861,7 @@ def test_html_shows_the_first_label_and_colours_what_is_sure():
 
 
 def test_html_says_where_it_leaves_off():
-    for n in (290, 310):
+    for n in (300, 301):
         e = explain_text(opinion, " ".join(["good"] * n), n_samples=9)
         assert (" …</p>" in e._repr_html_()) == (n > 300)
 
