@@ -42,6 +42,7 @@ from scratchml import (
     gradient_check,
     same,
     same_steps,
+    softmax,
 )
 from scratchml._compare import both
 from scratchml._failures import StillBlank, learner_code
@@ -1237,7 +1238,15 @@ def test_a_form_needs_three_numbers(numbers, named):
     target = np.arange(numbers) * 2.0 - 1
     with pytest.raises(CheckFailed) as caught:
         gradient_check(loss, normal(numbers), target, rng=generator())
-    assert ("It is proportional to sign(the error)" in str(caught.value)) == named
+    told = str(caught.value)
+    assert ("It is proportional to sign(the error)" in told) == named
+    assert ("The right one goes like the error." in told) == named
+
+
+def test_a_softmax_counted_twice_is_named():
+    loss = mine(CrossEntropyLoss, backward=lambda self, x, dx: dx * softmax(x))
+    with pytest.raises(CheckFailed, match="It is the right one times p"):
+        gradient_check(loss, normal(5, 3), np.arange(5) % 3, rng=generator())
 
 
 def other_sign(layer, x):

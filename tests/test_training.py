@@ -45,6 +45,7 @@ from scratchml import (
     save_weights,
     train_step,
 )
+from scratchml._support import progress_bar
 
 
 def blobs(n=60, seed=0):
@@ -842,6 +843,29 @@ def test_the_progress_bar(environment, progress, hide, shown):
     if shown:
         assert b"0/12" in done.stderr  # four batches in three epochs
         assert done.stderr.endswith(b"\r")  # leaves nothing behind
+
+
+@pytest.mark.parametrize(("batch_size", "steps"), [(1, 7), (2, 4), (7, 1), (99, 1)])
+def test_the_progress_bar_counts_batches(monkeypatch, rng, batch_size, steps):
+    totals = []
+
+    def bar(total, show):
+        totals.append(total)
+        return progress_bar(total, show=False)
+
+    monkeypatch.setattr("scratchml.training.progress_bar", bar)
+    x, y = np.zeros((7, 4), np.float32), np.zeros(7, int)
+    model = Linear(4, 3, rng=rng)
+    fit(
+        model,
+        CrossEntropyLoss(),
+        SGD(0.1),
+        (x, y),
+        epochs=2,
+        batch_size=batch_size,
+        rng=rng,
+    )
+    assert totals == [2 * steps]
 
 
 # -------------------------------------------------------------------------- predictions

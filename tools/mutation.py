@@ -123,43 +123,52 @@ def copy_to(folder):
     for name in filter(None, listed.stdout.split("\0")):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, folder / name)
-    tests = [
+    flags = "-q -p no:cacheprovider --cov=scratchml --cov-context=test --cov-report=".split()
+    subprocess.run(
+        [sys.executable, "-m", "pytest", *flags, *unit_tests(folder)],
+        cwd=folder,
+        check=True,
+    )
+
+
+def unit_tests(folder):
+    """The files of tests that count."""
+    return [
         f"tests/{path.name}"
         for path in sorted((folder / "tests").glob("test_*.py"))
         if not LEFT_OUT.fullmatch(path.stem)
     ]
-    flags = "-q -p no:cacheprovider --cov=scratchml --cov-context=test --cov-report=".split()
-    subprocess.run(
-        [sys.executable, "-m", "pytest", *flags, *tests], cwd=folder, check=True
-    )
 
 
 def tests_by_line(folder):
-    """All tests, and for each module: line -> the tests that run it, "" for an import."""
+    """For each module: line -> the tests that run it, "" for an import."""
     data = coverage.CoverageData(str(folder / ".coverage"))
     data.read()
 
     def name(context):
         return context.rpartition("|")[0]
 
-    lines = {
+    return {
         Path(file).stem: {
             line: {name(context) for context in contexts}
             for line, contexts in data.contexts_by_lineno(file).items()
         }
         for file in data.measured_files()
     }
-    return {name(context) for context in data.measured_contexts()} - {""}, lines
 
 
 class Only:
-    """A plugin of pytest: these tests and no others."""
+    """A plugin of pytest: these tests and no others; a file stands for all of its own."""
 
     def __init__(self, names):
         self.names = names
 
     def pytest_collection_modifyitems(self, items):
-        items[:] = [item for item in items if item.nodeid in self.names]
+        items[:] = [
+            item
+            for item in items
+            if {item.nodeid, item.nodeid.partition("::")[0]} & self.names
+        ]
 
 
 def run(folder, tests, said):
@@ -213,7 +222,7 @@ def statement(source, line):
     return [line]
 
 
-def tried(folder, change, everything, lines):
+def tried(folder, change, lines):
     """Make a change, run the tests that run its line, unmake it; what came of it."""
     module, (line, _), *_ = change
     path = folder / "scratchml" / f"{module}.py"
@@ -222,8 +231,8 @@ def tried(folder, change, everything, lines):
     both = zip(source.splitlines(), changed.splitlines(), strict=False)
     before, after = next((a.strip(), b.strip()) for a, b in both if a != b)
     tests = set().union(*(lines[module].get(i, set()) for i in statement(source, line)))
-    if "" in tests:
-        tests = everything
+    if "" in tests:  # run by the import, so seen by whoever looks
+        tests = set(unit_tests(folder))
     own = {
         name for name in tests if name.startswith(f"tests/test_{module.strip('_')}.py")
     }
@@ -271,13 +280,13 @@ def main() -> int:
     if not (folder / ".coverage").exists():
         copy_to(folder)
     os.chdir(folder)
-    everything, lines = tests_by_line(folder)
+    lines = tests_by_line(folder)
     log = home / "changes.jsonl"
     log.touch()
     rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     drawn = draw(folder / "scratchml", given.modules, given.seed, given.size)
     for change in drawn[len(rows) :]:
-        rows.append(tried(folder, change, everything, lines))
+        rows.append(tried(folder, change, lines))
         with log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(rows[-1]) + "\n")
         if not rows[-1]["noticed"]:
