@@ -130,10 +130,9 @@ class SGD(Optimizer):
 
 
 class AdaGrad(Optimizer):
-    """A rate per parameter: `s <- s + g^2`, `p <- p - lr g / (sqrt(s) + eps)`.
+    """A rate per parameter: `q <- q + g^2`, `p <- p - lr g / (sqrt(q) + eps)`.
 
-    Parameters with rare gradients keep large steps; all steps shrink as `s`, q in the
-    notebook, grows.
+    Parameters with rare gradients keep large steps; all steps shrink as `q` grows.
 
     Derived in notebooks/deeper/01_nn.ipynb, section *Optimizers in full*
     (Duchi, Hazan and Singer, 2011).
@@ -144,33 +143,28 @@ class AdaGrad(Optimizer):
         self.eps = eps
 
     def update(self, p: Array, g: Array, state: dict[str, Any]) -> None:
-        s = slot(state, "s", p)
-        s += g * g
-        p -= self.lr * g / (np.sqrt(s) + self.eps)
+        q = slot(state, "q", p)
+        q += g * g
+        p -= self.lr * g / (np.sqrt(q) + self.eps)
 
 
 class RMSProp(Optimizer):
-    """AdaGrad that forgets: `s <- decay s + (1 - decay) g^2`, `p <- p - lr g / (sqrt(s)
-    + eps)`.
-
-    `s` and `decay` are q and beta in the notebook.
+    """AdaGrad that forgets: `q <- beta q + (1 - beta) g^2`, and the same step.
 
     Derived in notebooks/deeper/01_nn.ipynb, section *Optimizers in full*
     (Tieleman and Hinton, 2012).
     """
 
-    def __init__(
-        self, lr: float = 0.01, decay: float = 0.99, eps: float = 1e-8
-    ) -> None:
+    def __init__(self, lr: float = 0.01, beta: float = 0.99, eps: float = 1e-8) -> None:
         super().__init__(lr)
-        self.decay = decay
+        self.beta = beta
         self.eps = eps
 
     def update(self, p: Array, g: Array, state: dict[str, Any]) -> None:
-        s = slot(state, "s", p)
-        s *= self.decay
-        s += (1 - self.decay) * g * g
-        p -= self.lr * g / (np.sqrt(s) + self.eps)
+        q = slot(state, "q", p)
+        q *= self.beta
+        q += (1 - self.beta) * g * g
+        p -= self.lr * g / (np.sqrt(q) + self.eps)
 
 
 class Adam(Optimizer):

@@ -556,7 +556,7 @@ layers.Dropout: p=0.5
 layers.BatchNorm: momentum=0.1, eps=1e-05
 optimizers.SGD: momentum=0.0, nesterov=False
 optimizers.AdaGrad: lr=0.01, eps=1e-10
-optimizers.RMSProp: lr=0.01, decay=0.99, eps=1e-08
+optimizers.RMSProp: lr=0.01, beta=0.99, eps=1e-08
 optimizers.Adam: lr=0.001, beta1=0.9, beta2=0.999, eps=1e-08
 training.TrainingState: epoch=0, stop=''
 training.EarlyStopping: patience=5, watch='validation_loss'

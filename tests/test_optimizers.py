@@ -56,7 +56,7 @@ def test_adagrad_slows_down():
 
 
 def test_rmsprop_forgets():
-    steps = -np.diff([0, *walk(RMSProp(0.1, decay=0.5), [2] * 40)])
+    steps = -np.diff([0, *walk(RMSProp(0.1, beta=0.5), [2] * 40)])
     s = [1 - 0.5**t for t in range(1, 41)]
     np.testing.assert_allclose(steps, 0.1 / np.sqrt(s), rtol=1e-7)
     assert steps[-1] == pytest.approx(0.1, rel=1e-6)
