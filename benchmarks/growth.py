@@ -22,6 +22,7 @@ from scratchml import (
     interop,
     plots,
 )
+from scratchml._support import replace_file
 
 
 def dense(width, batch):
@@ -128,7 +129,7 @@ def draw():
     axes[0].set_ylabel("milliseconds, forward and backward")
     axes[0].legend()
     path = HERE.parent / "docs" / "growth.png"
-    fig.savefig(path, dpi=100)
+    replace_file(path, lambda file: fig.savefig(file, dpi=100))
     return lines
 
 

@@ -17,7 +17,6 @@ import os
 import platform
 import statistics
 import sys
-import tempfile
 import time
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -37,6 +36,7 @@ from scratchml import (
     batches,
     train_step,
 )
+from scratchml._support import replace_file
 
 HERE = Path(__file__).resolve().parent
 COLUMNS = {  # key of a row: (heading, how to write it)
@@ -259,17 +259,6 @@ def conditions():
     )
 
 
-def write(path, text):
-    """Whole or not at all: whoever reads meanwhile finds the old file."""
-    handle, beside = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.name}.", suffix=".part"
-    )
-    with open(handle, "w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-    os.chmod(beside, 0o644)
-    os.replace(beside, path)
-
-
 def main():
     found = rows()
     for path in sorted(HERE.glob("*_rows.py")):
@@ -286,10 +275,10 @@ def main():
     print(over)
     growth = "\n".join(f"- {line}" for line in importlib.import_module("growth").draw())
     print(growth)
-    write(
-        HERE / "results.md",
-        RESULTS.format(conditions=conditions(), table=text, missed=over, growth=growth),
+    page = RESULTS.format(
+        conditions=conditions(), table=text, missed=over, growth=growth
     )
+    replace_file(HERE / "results.md", lambda file: file.write(page.encode()))
     return 1 if missed(found) else 0
 
 
