@@ -1243,6 +1243,26 @@ def test_a_form_needs_three_numbers(numbers, named):
     assert ("The right one goes like the error." in told) == named
 
 
+@pytest.mark.parametrize(
+    ("factor", "told"),
+    [(0, "the others are 0: what is left"), (3, "what is different")],
+)
+def test_where_only_some_numbers_are_right(factor, told):
+    """Here those in every second place of each row and column are not."""
+    some = np.indices((6, 6)).sum(axis=0) % 2 == 0
+    layer = mine(Tanh, backward=lambda self, x, dy, dx: np.where(some, dx, factor * dx))
+    with pytest.raises(CheckFailed, match=f"numbers are right.*{told}"):
+        gradient_check(layer, normal(6, 6), rng=generator())
+
+
+def test_numbers_that_should_be_0_are_named():
+    def backward(self, x, dy, dx):
+        return np.where(x > 0, dx, np.sin(dy))
+
+    with pytest.raises(CheckFailed, match="the others should be 0: what switches"):
+        gradient_check(mine(ReLU, backward=backward), normal(6, 6), rng=generator())
+
+
 def test_a_softmax_counted_twice_is_named():
     loss = mine(CrossEntropyLoss, backward=lambda self, x, dx: dx * softmax(x))
     with pytest.raises(CheckFailed, match="It is the right one times p"):

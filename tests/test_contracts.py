@@ -553,66 +553,67 @@ layers.Layer.named_layers: prefix=''
 layers.Layer.train: mode=True
 layers.LeakyReLU: slope=0.01
 layers.Dropout: p=0.5
-layers.BatchNorm: momentum=0.1, eps=1e-05
+layers.BatchNorm: *, momentum=0.1, eps=1e-05
 optimizers.SGD: momentum=0.0, nesterov=False
 optimizers.AdaGrad: lr=0.01, eps=1e-10
 optimizers.RMSProp: lr=0.01, beta=0.99, eps=1e-08
 optimizers.Adam: lr=0.001, beta1=0.9, beta2=0.999, eps=1e-08
 training.TrainingState: epoch=0, stop=''
 training.EarlyStopping: patience=5, watch='validation_loss'
-training.fit: interruptible=False, progress=True
-training.predict: batch_size=256
+training.fit: *, interruptible=False, progress=True
+training.predict: *, batch_size=256
 training.random_shift: pixels=2
-recurrent.Embedding: scale=1.0
+recurrent.Embedding: *, scale=1.0
 recurrent.Recurrent.train: mode=True
-recurrent.LSTM: forget_bias=1.0
-recurrent.TextClassifier: embedding=32, hidden=64, cell='LSTM', pooling='mean'
-recurrent.predict_proba: batch_size=512
-recurrent.CharacterModel: characters=27, embedding=32, hidden=128, cell='LSTM'
+recurrent.LSTM: *, forget_bias=1.0
+recurrent.TextClassifier: *, embedding=32, hidden=64, cell='LSTM', pooling='mean'
+recurrent.predict_proba: *, batch_size=512
+recurrent.CharacterModel: characters=27, *, embedding=32, hidden=128, cell='LSTM'
 recurrent.generate: temperature=1.0
 convolution.output_size: stride=1, padding=0
 convolution.im2col: stride=1, padding=0
 convolution.col2im: stride=1, padding=0
-convolution.Conv2d: stride=1, padding=0
-convolution.Pool2d: padding=0
-convolution.MaxPool2d: padding=0
-convolution.AvgPool2d: padding=0
-lime.sample_masks: kind='image', design='iid'
+convolution.Conv2d: *, stride=1, padding=0
+convolution.Pool2d: *, padding=0
+convolution.MaxPool2d: *, padding=0
+convolution.AvgPool2d: *, padding=0
+lime.sample_masks: *, kind='image', design='iid'
 lime.exponential_kernel: width=0.25
-lime.fit_surrogate: alpha=1.0, select='auto', paired=False
-lime.predict_perturbed: mode='classification', batch_size=256, progress=False
-lime.explain_image: fill='mean', mode='classification', n_samples=1000, design='iid', width=0.25, alpha=1.0, select='auto', seed=0, progress=True
+lime.fit_surrogate: *, alpha=1.0, select='auto', paired=False
+lime.predict_perturbed: *, mode='classification', batch_size=256, progress=False
+lime.explain_image: *, fill='mean', mode='classification', n_samples=1000, design='iid', width=0.25, alpha=1.0, select='auto', seed=0, progress=True
 lime.superpixels: n_segments=60
 lime.grid_segments: cells=7
-lime.explain_text: bag_of_words=True, mode='classification', n_samples=5000, design='iid', width=0.25, alpha=1.0, select='auto', batch_size=256, seed=0, progress=True
-lime.explain_tabular: mode='classification', n_samples=5000, design='iid', alpha=1.0, select='auto', batch_size=5000, seed=0, progress=True
-lime.submodular_pick: k=10
+lime.explain_text: *, bag_of_words=True, mode='classification', n_samples=5000, design='iid', width=0.25, alpha=1.0, select='auto', batch_size=256, seed=0, progress=True
+lime.explain_tabular: *, mode='classification', n_samples=5000, design='iid', alpha=1.0, select='auto', batch_size=5000, seed=0, progress=True
+lime.submodular_pick: *, k=10
 explanation.Explanation.top: k=10
 explanation.Explanation.summary: k=10
-explanation.Explanation.plot: k=10
-faithfulness.deletion_insertion: orders=20, seed=0, batch_size=256
-faithfulness.alone_and_without: batch_size=256
-faithfulness.stability: k=5
-faithfulness.randomised_weights: k=5
-faithfulness.shuffled_weights: repeats=5
+explanation.Explanation.plot: *, k=10
+faithfulness.deletion_insertion: *, orders=20, seed=0, batch_size=256
+faithfulness.alone_and_without: *, batch_size=256
+faithfulness.stability: *, k=5
+faithfulness.randomised_weights: *, k=5
+faithfulness.shuffled_weights: *, repeats=5
 many.ExplanationFailed: details=''
-many.explain_many: seed=0, progress=True, errors='raise'
+many.explain_many: *, seed=0, progress=True, errors='raise'
 datasets.newsgroups: strip_headers=False
-checks.gradient_check: tolerance=1e-06, limit=1000, eval_gradients=True
-checks.same: tolerance=1e-10, eval_gradients=True
-checks.same_steps: steps=10, tolerance=1e-10
-checks.batches_check: n=20, batch_size=6
+checks.gradient_check: *, tolerance=1e-06, limit=1000, eval_gradients=True
+checks.same: *, tolerance=1e-10, eval_gradients=True
+checks.same_steps: *, steps=10, tolerance=1e-10
+checks.batches_check: *, n=20, batch_size=6
 """
 
 
 def defaults_of(thing):
-    """Its options that are numbers, words or switches, as they are written."""
-    parameters = inspect.signature(thing).parameters.values()
-    return ", ".join(
-        f"{p.name}={p.default!r}"
-        for p in parameters
-        if isinstance(p.default, int | float | str)
-    )
+    """Its options that are numbers, words or switches; after a star by name only."""
+    told = ""
+    for p in inspect.signature(thing).parameters.values():
+        if isinstance(p.default, int | float | str):
+            if p.kind is p.KEYWORD_ONLY and "*" not in told:
+                told += ", *" if told else "*"
+            told += f"{', ' if told else ''}{p.name}={p.default!r}"
+    return told
 
 
 @pytest.mark.parametrize("line", DEFAULTS.strip().splitlines())

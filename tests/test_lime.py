@@ -406,6 +406,13 @@ def test_constant_answers_explain_nothing():
     assert np.isnan(fit.r2).all() and np.isnan(fit.r2_loo).all()
 
 
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e6])
+def test_the_last_digit_of_an_answer_explains_nothing(size):
+    Z = sample_masks(50, 4, rng=np.random.default_rng(0))
+    Y = np.where(Z[:, :1], size, np.nextafter(size, 0))
+    assert np.ptp(Y) > 0 and not fit_surrogate(Z, Y, np.ones(50)).coef.any()
+
+
 def test_what_decides_its_own_fit_has_no_error():
     Z = np.array([[1, 1], [1, 0], [0, 1]])
     fit = fit_surrogate(Z, np.array([[1.0], [2.0], [4.0]]), np.ones(3), alpha=0)
