@@ -1263,10 +1263,30 @@ def test_numbers_that_should_be_0_are_named():
         gradient_check(mine(ReLU, backward=backward), normal(6, 6), rng=generator())
 
 
-def test_a_softmax_counted_twice_is_named():
-    loss = mine(CrossEntropyLoss, backward=lambda self, x, dx: dx * softmax(x))
-    with pytest.raises(CheckFailed, match="It is the right one times p"):
-        gradient_check(loss, normal(5, 3), np.arange(5) % 3, rng=generator())
+def test_zeros_that_are_right_are_no_half_of_a_gradient():
+    def backward(self, x, dy, dx):
+        return np.where(x > 0, np.sin(7 * dy), 0)
+
+    with pytest.raises(CheckFailed) as caught:
+        gradient_check(mine(ReLU, backward=backward), normal(6, 6), rng=generator())
+    assert "numbers are right" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (lambda p, hot: (p - hot) * p, "It is the right one times p"),
+        (lambda p, hot: -hot, "The probability p is missing"),
+    ],
+)
+def test_a_wrong_softmax_is_named(wrong, told):
+    y = np.arange(5) % 3
+    hot = np.eye(3)[y]
+    loss = mine(
+        CrossEntropyLoss, backward=lambda self, x, dx: wrong(softmax(x), hot) / len(x)
+    )
+    with pytest.raises(CheckFailed, match=told):
+        gradient_check(loss, normal(5, 3), y, rng=generator())
 
 
 def other_sign(layer, x):

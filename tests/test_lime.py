@@ -1867,6 +1867,12 @@ def test_html_shows_the_first_label_and_colours_what_is_sure():
     assert {"good", "bad"} <= set(coloured) and len(coloured) == sure < 10
 
 
+@pytest.mark.parametrize(("n", "shown"), [(25, "x" * 25), (26, "x" * 24 + "…")])
+def test_a_bar_has_room_for_25_characters(n, shown):
+    page = explain_text(opinion, f"good {'x' * n}", n_samples=50)._repr_html_()
+    assert f'16em">{shown}</span>' in page
+
+
 def test_html_says_where_it_leaves_off():
     for n in (300, 301):
         e = explain_text(opinion, " ".join(["good"] * n), n_samples=9)
