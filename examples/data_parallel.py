@@ -1,6 +1,8 @@
 """Train on many machines: each sees a part of the batch, all take the same step.
 
-    torchrun --nproc-per-node 2 examples/data_parallel.py
+    .venv-peers/bin/torchrun --nproc-per-node 2 examples/data_parallel.py
+
+`make parity` builds .venv-peers, which has PyTorch.
 
 PyTorch averages the gradients of its processes. With equal parts and a mean over each,
 that is the gradient of the mean over all: the step that one process takes on the joined
@@ -40,6 +42,6 @@ if __name__ == "__main__":
     )
     trained = train(model, x, y.astype(np.int64), steps=60)
     if dist.get_rank() == 0:
-        print(f"{(trained.forward(x).argmax(axis=1) == y).mean():.1%} of the digits")
+        print(f"{(trained.forward(x).argmax(axis=1) == y).mean():.1%} of its digits")
     dist.barrier()
     dist.destroy_process_group()

@@ -60,7 +60,7 @@ def test_the_readmes_data_set_is_explained_as_it_stands():
     readme = Path(__file__).resolve().parents[1] / "README.md"
     text = readme.read_text(encoding="utf-8")
     _, code = re.findall(r"^```py\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    namespace = {"explain": EXPLAIN, "x": IMAGES}
+    namespace = {"explain": EXPLAIN, "x": IMAGES[:, None]}
     exec(code, namespace)
     assert len(namespace["many"]) == len(IMAGES)
     assert len(set(namespace["examples"])) == 4

@@ -144,7 +144,7 @@ def late(path: Path) -> tuple[list[Section], bool]:
 
 BREAK = 10  # minutes of coffee, after notebook 02
 ROOM = {  # what the room sees
-    "00_intro": "you show it; everybody runs the first three cells",
+    "00_intro": "you show it; everybody runs the first three cells and writes one line",
     "01_nn": "everybody writes three gradients, the five curves are voted on",
     "02_rnn": "everybody writes the loop over time, then its network writes",
     "03_cnn": "everybody writes a convolution's gradient, then reads photographs",

@@ -75,7 +75,8 @@ def moved(text: str, path: Path, found: dict[Path, Path], home: str) -> str:
             return match[0]
         there = (path.parent / target).resolve()
         front = ROOT / "docs" / "index.md"
-        if there == ROOT / "README.md" and path != front:
+        guide = ROOT / "notebooks" / "README.md"  # speaks of commands that stand there
+        if there == ROOT / "README.md" and path not in (front, guide):
             there = front
             mark = anchor = ""  # its sections are others
         if there in found:
