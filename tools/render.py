@@ -7,6 +7,7 @@ Run twice, the files stay the same, byte for byte. A notebook that fails is left
 was.
 """
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -15,8 +16,12 @@ from nbclient.exceptions import CellExecutionError
 
 from course import every_notebook, execute, read, shown, text_of, write
 
+# As `make render` sets it: no progress bar and no slider is saved.
+QUIET = {"TQDM_DISABLE": "1", "SCRATCHML_STILL": "1", "OPENBLAS_NUM_THREADS": "1"}
+
 
 def main(arguments: list[str]) -> int:
+    os.environ.update(QUIET)
     failed = 0
     for path in [Path(name).resolve() for name in arguments] or every_notebook():
         notebook, start = read(path), time.perf_counter()
