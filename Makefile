@@ -34,7 +34,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --fork-strat
 help:  ## list these targets
 	@echo "From scratch to ML"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | \
-		awk -F@ '{ printf "%-18s %s\n", $$1, $$2 }'
+		awk -F@ '{ printf "%-20s %s\n", $$1, $$2 }'
 
 lab: environment  ## open the course in JupyterLab (LAB_FLAGS="--no-browser --port 9000" and the like)
 	@exec env $(CALM) $(VENV)/bin/python -m jupyterlab --ServerApp.root_dir="$(CURDIR)" \
@@ -86,7 +86,7 @@ exercises: environment  ## write the exercise copies of the notebooks
 site: site-environment  ## build pages, slides and the live page in build/site (PYODIDE=folder: its Python from there)
 	$(SITE)/bin/python tools/site.py $(if $(PYODIDE),--pyodide "$(PYODIDE)")
 
-links: environment  ## carry the repository's address from pyproject.toml to where it is shown
+links: environment  ## carry the address, the course table, the schedule and the results to where they are shown
 	$(VENV)/bin/python tools/links.py
 
 render: test-environment  ## run the notebooks in place (ONLY=notebooks/01_nn.ipynb), then exercises, pictures, the live page's weights
