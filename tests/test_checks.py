@@ -1277,6 +1277,7 @@ def test_zeros_that_are_right_are_no_half_of_a_gradient():
     [
         (lambda p, hot: (p - hot) * p, "It is the right one times p"),
         (lambda p, hot: -hot, "The probability p is missing"),
+        (lambda p, hot: (p - hot) / (p - hot).sum(), "adds up to 0|divided by 0"),
     ],
 )
 def test_a_wrong_softmax_is_named(wrong, told):
