@@ -1263,6 +1263,21 @@ def test_numbers_that_should_be_0_are_named():
         gradient_check(mine(ReLU, backward=backward), normal(6, 6), rng=generator())
 
 
+def test_nothing_to_check_is_said():
+    layer = Linear(4, 3, rng=generator())
+    with pytest.raises(CheckFailed, match=r"nothing to check: x is float64 \(0, 4\)"):
+        gradient_check(layer, np.zeros((0, 4)), rng=generator())
+
+
+def test_a_rate_that_is_kept_is_found_at_the_step_after():
+    class Keeps(Optimizer):
+        def update(self, p, g, state):
+            p -= state.setdefault("lr", self.lr) * g
+
+    with pytest.raises(CheckFailed, match="until the learning rate changes; step 6,"):
+        same_steps(Keeps(0.1), SGD(0.1), rng=generator())
+
+
 def test_zeros_that_are_right_are_no_half_of_a_gradient():
     def backward(self, x, dy, dx):
         return np.where(x > 0, np.sin(7 * dy), 0)

@@ -413,6 +413,11 @@ def test_the_last_digit_of_an_answer_explains_nothing(size):
     assert np.ptp(Y) > 0 and not fit_surrogate(Z, Y, np.ones(50)).coef.any()
 
 
+def test_one_answer_is_enough_to_say_it_again():
+    fit = fit_surrogate(np.ones((1, 3)), np.full((1, 2), 0.3), np.ones(1))
+    assert not fit.coef.any() and np.allclose(fit.intercept, 0.3, **EXACT)
+
+
 def test_what_decides_its_own_fit_has_no_error():
     Z = np.array([[1, 1], [1, 0], [0, 1]])
     fit = fit_surrogate(Z, np.array([[1.0], [2.0], [4.0]]), np.ones(3), alpha=0)
