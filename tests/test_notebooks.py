@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from course import COURSE, ROOT, Part, every_notebook, key, notebooks, read
+from course import COURSE, METADATA, ROOT, Part, every_notebook, key, notebooks, read
 
 TAGS = {"nbval-ignore-output", "check", "slow"}
 LINES = 25  # of code in a cell, however the formatter breaks them; comments are free
@@ -78,6 +78,8 @@ def faults(notebook, part, folder):
     counts = [cell.execution_count for cell in codes]
     if counts != list(range(1, len(codes) + 1)):
         found.append("not run from top to bottom: run `make render`")
+    if extra := sorted(notebook.metadata.keys() - METADATA.keys()):
+        found.append(f"has metadata {extra}, such as sliders: run `make render`")
     for index, cell in enumerate(notebook.cells, start=1):
         where = f"cell {index} (id {cell.get('id')})"
         if cell.cell_type == "code":
@@ -253,6 +255,7 @@ def stream(text, name="stdout"):
     ("complaint", "spoil"),
     [
         ("kernel", lambda nb: nb.metadata.pop("kernelspec")),
+        ("sliders", lambda nb: nb.metadata.update(widgets={})),
         ("ids", lambda nb: nb.cells[3].update(id="c2")),
         ("'Then'", lambda nb: nb.cells[2].update(source="## Then\n## First (5 min)")),
         ("take 6 minutes", lambda nb: nb.cells[2].update(source="## Then (6 min)")),

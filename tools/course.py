@@ -166,6 +166,7 @@ def execute(notebook: nbformat.NotebookNode, folder: Path, on_cell=None) -> None
             resources={"metadata": {"path": str(folder)}},
         ).execute()
     notebook.metadata.update(METADATA)
+    notebook.metadata.pop("widgets", None)  # of an earlier run that had sliders
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
 
