@@ -44,7 +44,8 @@ from scratchml import (
     same_steps,
     softmax,
 )
-from scratchml._compare import both
+from scratchml._compare import both, diagnose_shape
+from scratchml._diagnoses import alike_shape
 from scratchml._failures import StillBlank, learner_code
 from scratchml._trial import global_state, own_generator_only
 
@@ -1261,6 +1262,21 @@ def test_numbers_that_should_be_0_are_named():
 
     with pytest.raises(CheckFailed, match="the others should be 0: what switches"):
         gradient_check(mine(ReLU, backward=backward), normal(6, 6), rng=generator())
+
+
+def test_one_number_for_all_is_named():
+    assert "It is one number for all" in diagnose_shape(np.zeros(1), np.zeros((2, 3)))
+
+
+def test_one_number_like_another_proves_nothing():
+    assert not alike_shape(np.ones(1), np.ones(1))
+    assert alike_shape(np.ones(2), np.ones(2))
+
+
+def test_a_loss_whose_gradient_is_squared_is_named():
+    loss = mine(MSELoss, backward=lambda self, x, dx: 0.3 * x**2)
+    with pytest.raises(CheckFailed, match="It is proportional to x squared, 0.3 times"):
+        gradient_check(loss, normal(5), normal(5), rng=generator())
 
 
 def test_nothing_to_check_is_said():
