@@ -42,6 +42,8 @@ if __name__ == "__main__":
     )
     trained = train(model, x, y.astype(np.int64), steps=60)
     if dist.get_rank() == 0:
-        print(f"{(trained.forward(x).argmax(axis=1) == y).mean():.1%} of its digits")
+        print(
+            f"{(trained.forward(x).argmax(axis=1) == y).mean():.1%} of the training digits"
+        )
     dist.barrier()
     dist.destroy_process_group()

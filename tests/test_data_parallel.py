@@ -111,4 +111,4 @@ def test_the_example_runs_as_its_first_lines_say():
         text=True,
         timeout=300,
     )
-    assert "% of the digits" in out.stdout, out.stderr
+    assert "% of the training digits" in out.stdout, out.stderr
