@@ -42,8 +42,7 @@ if __name__ == "__main__":
     )
     trained = train(model, x, y.astype(np.int64), steps=60)
     if dist.get_rank() == 0:
-        print(
-            f"{(trained.forward(x).argmax(axis=1) == y).mean():.1%} of the training digits"
-        )
+        right = (trained.forward(x).argmax(axis=1) == y).mean()
+        print(f"{right:.1%} of the training digits")
     dist.barrier()
     dist.destroy_process_group()
