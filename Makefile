@@ -91,7 +91,7 @@ links: environment  ## carry the address, the course table, the schedule and the
 
 render: test-environment  ## run the notebooks in place (ONLY=notebooks/01_nn.ipynb), then exercises, pictures, the live page's weights
 	$(VENV)/bin/python tools/links.py
-	$(QUIET) $(VENV)/bin/python tools/render.py $(ONLY)
+	$(VENV)/bin/python tools/render.py $(ONLY)
 	$(VENV)/bin/python tools/exercises.py
 	$(VENV)/bin/python tools/gallery.py
 	$(QUIET) $(VENV)/bin/python tools/live_weights.py

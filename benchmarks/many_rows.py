@@ -20,7 +20,7 @@ from scratchml import (
 
 
 def rows():
-    """The digits of notebooks/deeper/04_lime.ipynb, and fewer through a convolution."""
+    """As many digits as deeper/04 explains, and fewer through a convolution."""
     rng = np.random.default_rng(0)
     dense = Sequential(
         Flatten(), Linear(784, 128, rng=rng), ReLU(), Linear(128, 10, rng=rng)

@@ -65,9 +65,9 @@ loop of bare matrix products of these shapes takes, over the peer's time: no num
 With two threads only our matrix products get faster. PyTorch also shares out its element-wise work,
 which numpy does on one thread: so most ratios rise. These rows have no bound.
 
-Two processes explain digits nearly twice as fast where the arrays are small. Through a convolution
-each process asks the system for new memory again and again, thousands of pages an explanation, and
-the gain is less.
+Through a convolution two processes gain less than through 784-128-10: a process that joblib starts asks
+the system for memory again and again (counted apart: 2,000 to 4,000 pages an explanation; with n_jobs=1
+none).
 
 {missed}
 

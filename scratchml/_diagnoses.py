@@ -155,13 +155,13 @@ def diagnose_factor(factor: float, case: Case) -> str:
     for value, words in known:
         if value != 1 and np.isclose(factor, value, rtol=1e-3):
             return f"It is {words}"
-    if abs(factor) > 1e10:
-        return (
-            f"It is {factor:.4g} times the right value: something was divided by what "
-            "adds up to 0 but for rounding, such as ds.sum(). Divide by N."
-        )
     if case.mine.size == 1:  # any number is some factor times another
         return ""
+    if abs(factor) > 1e10:
+        return (
+            f"It is {factor:.4g} times the right value: was something divided by what "
+            "adds up to 0 but for rounding, such as ds.sum()?"
+        )
     return (
         f"It is {factor:.4g} times the right value everywhere: a constant factor is "
         "off."

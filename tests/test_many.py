@@ -225,7 +225,8 @@ def test_ctrl_c_stops_all_processes(tmp_path):
         script.kill()
     assert (out, script.returncode) == ("stopped\n", 0)
     # On a busy machine joblib may warn at the very end of a semaphore already gone.
-    assert "Traceback" not in err
+    late = ("resource_tracker", "warnings.warn")
+    assert not [line for line in err.splitlines() if not any(w in line for w in late)]
     assert not list(Path("/dev/shm").glob(f"sem.loky-{script.pid}-*"))
     workers = [Path(f"/proc/{path.name}") for path in tmp_path.iterdir()]
     _until(lambda: not any(worker.exists() for worker in workers))

@@ -16,7 +16,7 @@ from nbclient.exceptions import CellExecutionError
 
 from course import every_notebook, execute, read, shown, text_of, write
 
-# As `make render` sets it: no progress bar and no slider is saved.
+# Whoever starts this: no progress bar and no slider is saved.
 QUIET = {"TQDM_DISABLE": "1", "SCRATCHML_STILL": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
